@@ -1,0 +1,41 @@
+# Each target does its own set-up: all it needs is python3 (3.11 or newer) with venv, and a package index.
+# Set-up is remembered in .venv and repeated only when pyproject.toml, constraints.txt or the Python changes.
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+BIN := .venv/bin
+CODE := $(wildcard holdfast policies workflows activities workers examples tests bench evals)
+
+# Pyright would otherwise ask the network whether a newer pyright exists.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test setup lint types format
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: ## Watch an agent survive: a run, a killed worker, an approval (about a minute)
+	@$(PYTHON) scripts/prepare_venv.py demo
+	@$(BIN)/python -m examples.cloud_costs.demo
+
+test: lint types ## Lint, types, import rules and all tests (PYTEST_ARGS="-n 2" runs two at once)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+setup: ## Only the set-up that `make test` does
+	@$(PYTHON) scripts/prepare_venv.py dev
+
+lint: setup ## Ruff, formatting, import rules, a docstring on every test
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/lint-imports
+	@$(BIN)/interrogate --quiet tests
+
+types: setup ## Mypy over everything, pyright over the public API
+	@$(BIN)/mypy $(CODE)
+	@$(BIN)/pyright
+
+format: setup ## Write the formatting that lint asks for
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format --quiet .

@@ -1,0 +1,1 @@
+"""Activities do: every effect on the world outside a workflow happens here."""

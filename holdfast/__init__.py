@@ -1,0 +1,1 @@
+"""Holdfast runs AI agents that survive production: each run is one Temporal workflow."""

@@ -1,0 +1,1 @@
+"""Data that crosses processes. No clock, no I/O, no Temporal: replayed code imports it."""

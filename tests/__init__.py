@@ -1,0 +1,1 @@
+"""What Holdfast promises, one sentence a test."""

@@ -1,0 +1,1 @@
+"""The real command line and real workers, as processes."""

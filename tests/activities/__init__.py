@@ -1,0 +1,1 @@
+"""Activities alone, and the real provider client against a loopback server."""

@@ -1,0 +1,1 @@
+"""What breaks in production: killed processes, lost replies, throttling."""

@@ -1,0 +1,1 @@
+"""How Holdfast works, one concept a test, in reading order."""

@@ -1,0 +1,1 @@
+"""Decisions as tables and properties: no Temporal, no asyncio, milliseconds."""

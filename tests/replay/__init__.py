@@ -1,0 +1,1 @@
+"""Recorded histories, replayed against today's code."""

@@ -1,0 +1,1 @@
+"""Workflows on the real server, in the strict sandbox."""

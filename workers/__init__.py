@@ -1,0 +1,1 @@
+"""Workers assemble: the doors where workflows and activities meet in one process."""
