@@ -1,1 +1,93 @@
-"""Holdfast runs AI agents that survive production: each run is one Temporal workflow."""
+"""Holdfast runs AI agents that survive production: one Temporal workflow a run."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from holdfast.agent import Agent, Limits, Model, Rules
+    from holdfast.context import Call, CallMade, Finish, PastCall, PlanView, ProposedCall, ToolContext
+    from holdfast.contracts.calls import Probed, Verdict
+    from holdfast.errors import (
+        Correctable,
+        DefinitionError,
+        Fatal,
+        HoldfastError,
+        RunNotCompleted,
+        Transient,
+        Unauthorised,
+        UsageError,
+    )
+    from holdfast.tool import Approval, Retry, Tool, arg, remote_tool, tool
+
+_HOME = {
+    "Agent": "holdfast.agent",
+    "Approval": "holdfast.tool",
+    "Call": "holdfast.context",
+    "CallMade": "holdfast.context",
+    "Correctable": "holdfast.errors",
+    "DefinitionError": "holdfast.errors",
+    "Fatal": "holdfast.errors",
+    "Finish": "holdfast.context",
+    "HoldfastError": "holdfast.errors",
+    "Limits": "holdfast.agent",
+    "Model": "holdfast.agent",
+    "PastCall": "holdfast.context",
+    "PlanView": "holdfast.context",
+    "Probed": "holdfast.contracts.calls",
+    "ProposedCall": "holdfast.context",
+    "Retry": "holdfast.tool",
+    "Rules": "holdfast.agent",
+    "RunNotCompleted": "holdfast.errors",
+    "Tool": "holdfast.tool",
+    "ToolContext": "holdfast.context",
+    "Transient": "holdfast.errors",
+    "Unauthorised": "holdfast.errors",
+    "UsageError": "holdfast.errors",
+    "Verdict": "holdfast.contracts.calls",
+    "arg": "holdfast.tool",
+    "remote_tool": "holdfast.tool",
+    "tool": "holdfast.tool",
+}
+"""Where each public name lives. Imported on first use: replayed code imports `holdfast.contracts`, and must
+not load the authors' side with it."""
+
+__all__ = [
+    "Agent",
+    "Approval",
+    "Call",
+    "CallMade",
+    "Correctable",
+    "DefinitionError",
+    "Fatal",
+    "Finish",
+    "HoldfastError",
+    "Limits",
+    "Model",
+    "PastCall",
+    "PlanView",
+    "Probed",
+    "ProposedCall",
+    "Retry",
+    "Rules",
+    "RunNotCompleted",
+    "Tool",
+    "ToolContext",
+    "Transient",
+    "Unauthorised",
+    "UsageError",
+    "Verdict",
+    "arg",
+    "remote_tool",
+    "tool",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        msg = f"module 'holdfast' has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,218 @@
+"""Agents: frozen values that say what to do, with which tools, on which planners, within which bounds."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from typing import Any, Generic
+
+import pydantic
+from pydantic import TypeAdapter
+from typing_extensions import TypeVar
+
+from holdfast.context import Call, Finish, PlanView
+from holdfast.contracts.spec import AgentSpec, Autonomy, LimitsSpec, ModelRung, RetrySpec, RulesRung, Rung
+from holdfast.errors import DefinitionError
+from holdfast.tool import Guard, Tool, guard_name
+
+OutT = TypeVar("OutT", default=str)
+
+Planner = Callable[[PlanView], Sequence[Call] | Finish | Awaitable[Sequence[Call] | Finish]]
+"""A rule planner: plans without a model. It runs in an activity and may do I/O, but not write."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A rung of the ladder that is a model behind the Messages API.
+
+    Attributes:
+        name: As the provider spells it.
+        max_tokens: The longest answer, in output tokens.
+        thinking: The API's own `thinking` object, passed on unchanged.
+        timeout: The longest one answer may take.
+        retry: How often the model is asked, when it fails, before the next rung is.
+    """
+
+    name: str
+    max_tokens: int = 8_192
+    thinking: dict[str, Any] | None = None
+    timeout: timedelta = timedelta(minutes=10)
+    retry: RetrySpec = RetrySpec()
+
+    def rung(self) -> Rung:
+        """The rung as data."""
+        return ModelRung(
+            kind="model",
+            model=self.name,
+            max_tokens=self.max_tokens,
+            thinking=self.thinking,
+            timeout_seconds=self.timeout.total_seconds(),
+            retry=self.retry,
+        )
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A rung of the ladder that is a Python function: `plan(view) -> [Call(…), …] | Finish(…)`."""
+
+    function: Planner
+    timeout: timedelta = timedelta(seconds=30)
+
+    def rung(self) -> Rung:
+        """The rung as data."""
+        return RulesRung(
+            kind="rules", function=self.function.__name__, timeout_seconds=self.timeout.total_seconds()
+        )
+
+
+def Limits(  # noqa: N802  # a value an author writes; the class behind it is a contract
+    *,
+    steps: int = 20,
+    calls: int = 50,
+    tokens: int | None = None,
+    cost_usd: str | Decimal | None = None,
+    wall_clock: timedelta | None = None,
+) -> LimitsSpec:
+    """Where a run must stop [20 steps, 50 calls]; then the agent gets one last turn without tools.
+
+    Money is in USD and given as a string or Decimal, never as a float. Raises DefinitionError.
+    """
+    if isinstance(cost_usd, float):
+        raise DefinitionError(f"Limits: cost_usd={cost_usd!r} must be a string or Decimal, such as '0.50'.")
+    try:
+        return LimitsSpec(
+            steps=steps,
+            calls=calls,
+            tokens=tokens,
+            cost_usd=Decimal(cost_usd) if cost_usd is not None else None,
+            wall_clock_seconds=wall_clock.total_seconds() if wall_clock is not None else None,
+        )
+    except (pydantic.ValidationError, InvalidOperation) as error:
+        raise DefinitionError(f"Limits: {error}") from None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Agent(Generic[OutT]):
+    """An agent. Its `digest` is its version: the content hash of everything that it is.
+
+    Attributes:
+        name: What runs are started by.
+        instructions: The system prompt.
+        tools: What it can do.
+        guards: Vet every writing call, whatever the planner says.
+        output: The type of its result; `finish` is sent back until the result fits it. Without one the
+            result is text.
+        ladder: Planners, best first. When one fails, the next is asked.
+        limits: Where a run must stop.
+        autonomy: What it may write without asking. The default simulates every write.
+        dry_run: Runs simulate their writes unless they are started with `dry_run=False`.
+        approvers: Who is asked when a tool names nobody.
+
+    Raises:
+        DefinitionError: Something about it is unsafe or contradictory; the message holds the fix.
+    """
+
+    name: str
+    instructions: str
+    tools: Sequence[Tool[..., Any]] = ()
+    guards: Sequence[Guard] = ()
+    output: type[OutT] = str  # type: ignore[assignment]  # the default of OutT
+    ladder: Sequence[Model | Rules]
+    limits: LimitsSpec = LimitsSpec()
+    autonomy: Autonomy = "observe"
+    dry_run: bool = False
+    approvers: str = "operator"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tools", tuple(self.tools))
+        object.__setattr__(self, "guards", tuple(self.guards))
+        object.__setattr__(self, "ladder", tuple(self.ladder))
+        _check(self)
+        _ = self.spec  # whatever cannot be data is refused now, not in a run
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[OutT]:
+        """Validates the agent's output."""
+        return TypeAdapter(self.output)
+
+    @cached_property
+    def spec(self) -> AgentSpec:
+        """The agent as data: what runs record and live by."""
+        try:
+            return AgentSpec(
+                name=self.name,
+                instructions=self.instructions,
+                tools=tuple(tool.spec for tool in self.tools),
+                guards=tuple(guard_name(guard) for guard in self.guards),
+                output_schema=None if self.output is str else self.adapter.json_schema(),
+                ladder=tuple(rung.rung() for rung in self.ladder),
+                limits=self.limits,
+                autonomy=self.autonomy,
+                dry_run=self.dry_run,
+                approvers=self.approvers,
+            )
+        except (pydantic.ValidationError, pydantic.errors.PydanticUserError) as error:
+            raise DefinitionError(f"Agent {self.name!r}: {error}") from None
+
+    @cached_property
+    def digest(self) -> str:
+        """The agent's version."""
+        return self.spec.digest
+
+    def but(self, **changes: Any) -> Agent[OutT]:
+        """The same agent with some attributes changed: another version."""
+        return dataclasses.replace(self, **changes)
+
+    def tool(self, name: str) -> Tool[..., Any] | None:
+        """The tool of that name, or None."""
+        return next((tool for tool in self.tools if tool.name == name), None)
+
+    def planner(self, name: str) -> Planner | None:
+        """The rule planner of that name, or None."""
+        rules = (rung for rung in self.ladder if isinstance(rung, Rules))
+        return next((rung.function for rung in rules if rung.function.__name__ == name), None)
+
+    def __repr__(self) -> str:
+        return f"Agent({self.name!r}, {self.digest[:8]})"
+
+
+def _check(agent: Agent[Any]) -> None:
+    name = agent.name
+    if not name or len(name) > 64 or any(ch.isspace() for ch in name):  # noqa: PLR2004
+        raise DefinitionError(f"Agent name {name!r} must be 1 to 64 characters without spaces.")
+    if not agent.ladder:
+        raise DefinitionError(f"Agent {name!r} has no planner: give ladder=[Model(…)] or ladder=[Rules(…)].")
+    for tool in agent.tools:
+        if not isinstance(tool, Tool):
+            raise DefinitionError(f"Agent {name!r}: {tool!r} is not a tool; put @tool above the function.")
+    _check_unique(name, "tools", [tool.name for tool in agent.tools])
+    _check_unique(name, "tools (with '.' written as '_')", [t.name.replace(".", "_") for t in agent.tools])
+    guards = {g: guard_name(g) for t in agent.tools for g in t.guards} | {g: guard_name(g) for g in agent.guards}
+    _check_unique(name, "guards", list(guards.values()))
+    _check_unique(name, "rule planners", [r.function.__name__ for r in agent.ladder if isinstance(r, Rules)])
+    for tool in agent.tools:
+        spec = tool.spec
+        unattended = agent.autonomy == "full" and spec.effect == "irreversible"
+        if unattended and spec.approval is None and not spec.waiver:
+            raise DefinitionError(
+                f"Agent {name!r} may call {tool.name!r} with nobody to approve it, and it cannot be undone: "
+                "give the tool approval=Approval(…), or waiver='why nobody needs to', "
+                "or the agent autonomy='reversible'."
+            )
+
+
+def _check_unique(agent: str, what: str, found: list[str]) -> None:
+    if twice := sorted({name for name in found if found.count(name) > 1}):
+        raise DefinitionError(f"Agent {agent!r} has two {what} named {', '.join(twice)}; rename one.")
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling it gives an awaitable."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004  # a callable object with an async __call__
+    )

@@ -1,0 +1,50 @@
+"""Names that other processes rely on: pinned by `tests/test_surface.py`, never to be changed."""
+
+from typing import Final
+
+TASK_QUEUE: Final = "holdfast"
+"""The task queue that workers serve and clients use when nothing else is named."""
+
+AGENT_RUN: Final = "AgentRun"
+"""The workflow type of every run of every agent."""
+
+# Activities of the engine. A tool's activity is named after the tool itself.
+RESOLVE_AGENT: Final = "resolve_agent"
+PLAN: Final = "plan"
+VET: Final = "vet"
+ENGINE_ACTIVITIES: Final = frozenset({RESOLVE_AGENT, PLAN, VET})
+
+UNDO_SUFFIX: Final = ":undo"
+PROBE_SUFFIX: Final = ":probe"
+"""`stop_instance:probe` is the activity that finds out whether `stop_instance` happened.
+Colons cannot stand in a tool's name, so these cannot collide with one."""
+
+# Built-in calls: offered to every agent, carried out by the engine.
+FINISH: Final = "finish"
+ASK_HUMAN: Final = "ask_human"
+BUILT_IN_CALLS: Final = frozenset({FINISH, ASK_HUMAN})
+
+# Signals and updates.
+APPROVE: Final = "approve"
+REJECT: Final = "reject"
+ANSWER: Final = "answer"
+DECIDE: Final = "decide"
+
+# Queries.
+INSPECT: Final = "inspect"
+EVENTS: Final = "events"
+REQUESTS: Final = "requests"
+TRANSCRIPT: Final = "transcript"
+SPEC: Final = "spec"
+
+# Search attributes (Keyword unless said otherwise).
+SA_AGENT: Final = "AgentName"
+SA_DIGEST: Final = "AgentDigest"
+SA_STATUS: Final = "RunStatus"
+SA_WAITING_FOR: Final = "WaitingFor"
+SA_USER: Final = "RunUser"
+SA_FINGERPRINT: Final = "FailureFingerprint"
+SA_COST: Final = "CostUsd"
+"""Double, USD."""
+SA_STEPS: Final = "Steps"
+"""Int."""

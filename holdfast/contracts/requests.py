@@ -1,0 +1,105 @@
+"""Requests to humans, and their decisions. One shape for every kind, one inbox, one way to decide."""
+
+from typing import Literal
+
+from pydantic import ConfigDict
+
+from holdfast.contracts.base import Contract, Json, JsonObject
+
+RequestKind = Literal["approval", "question", "unknown_effect", "parked"]
+Choice = Literal["approve", "reject", "answer"]
+
+CHOICES: dict[RequestKind, tuple[Choice, ...]] = {
+    "approval": ("approve", "reject"),
+    "question": ("answer", "reject"),
+    "unknown_effect": ("answer",),
+    "parked": ("answer",),
+}
+"""Which decisions fit which kind."""
+
+ANSWERS: dict[RequestKind, tuple[str, ...]] = {
+    "unknown_effect": ("happened", "run", "skip"),
+    "parked": ("redrive", "discard"),
+}
+"""The words that an answer may be, for kinds that do not take free text.
+
+`happened`: the effect is there (give its `result`). `run`: it is not there, run the call. `skip`: leave it,
+the model is told that nobody knows. `redrive`: go on from where the run stopped. `discard`: end the run.
+"""
+
+
+class Request(Contract):
+    """What a run asks a human.
+
+    Its id ends in a digest of what is shown (tool, arguments, agent version): a decision that names the id
+    is a decision about exactly this.
+    """
+
+    id: str
+    kind: RequestKind
+    run: str
+    agent: str
+    digest: str
+    step: int
+    why: str
+    by: str
+    """Who is asked: a role or team, in the author's words."""
+    call: str | None = None
+    tool: str | None = None
+    arguments: JsonObject | None = None
+    reversible: bool = False
+    dry_run: bool = False
+    opened_at: str = ""
+    deadline: str | None = None
+    """ISO 8601, UTC. Unanswered by then, the request is denied."""
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The decisions that fit."""
+        return CHOICES[self.kind]
+
+
+class DecisionInput(Contract):
+    """A human's decision, as the signals `approve`, `reject`, `answer` and the update `decide` take it.
+
+    `request` may be left out while exactly one request is open.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    request: str | None = None
+    by: str
+    note: str = ""
+    arguments: JsonObject | None = None
+    """With `approve`: run the call with these arguments instead; they are checked again."""
+    reason: str = ""
+    """With `reject`: what the model is told."""
+    answer: str = ""
+    """With `answer`: free text for a question, else one of the words in `ANSWERS`."""
+    result: Json = None
+    """With `answer: happened`: what the call returned."""
+    choice: Choice | None = None
+    """Only for the update `decide`; a signal's name says it."""
+
+
+class Decision(Contract):
+    """A decision that counted, and where it came from."""
+
+    request: str
+    choice: Literal["approve", "reject", "answer", "expire"]
+    by: str
+    note: str = ""
+    reason: str = ""
+    arguments: JsonObject | None = None
+    answer: str = ""
+    result: Json = None
+    via: Literal["signal", "update", "deadline"]
+    at: str
+
+
+class Ignored(Contract):
+    """A decision by signal that changed nothing, and why: kept so that its author can find out."""
+
+    at: str
+    signal: str
+    why: str

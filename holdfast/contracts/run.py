@@ -1,0 +1,101 @@
+"""A run: its input, its record, and its outcome."""
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from holdfast.contracts.base import Contract, Json, JsonObject, Record
+from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
+from holdfast.contracts.plans import Usage
+from holdfast.contracts.requests import Decision, Ignored, Request
+
+RunStatus = Literal[
+    "starting", "planning", "acting", "waiting", "parked", "completed", "partial", "failed", "cancelled"
+]
+FinishStatus = Literal["completed", "partial", "failed"]
+
+
+class RunInput(Contract):
+    """What a run is started with, from any language: `{"agent": "cloud-costs", "task": "…"}`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    agent: str = Field(min_length=1)
+    task: str = Field(min_length=1)
+    user: str | None = None
+    dry_run: bool | None = None
+    """True simulates every write, False allows them as the agent's autonomy says; None asks the agent."""
+
+
+class StepRecord(Record):
+    """One step: the plan, and the calls it asked for."""
+
+    number: int
+    rung: int
+    planner: str
+    stop_reason: str
+    text: str = ""
+    usage: Usage = Usage()
+    seconds: float = 0.0
+    started_at: str = ""
+    finished_at: str | None = None
+    calls: list[CallRecord] = []
+
+
+class RunOutcome(Contract):
+    """How a run ended, and everything it has to show for it."""
+
+    run: str
+    agent: str
+    digest: str
+    status: RunStatus
+    output: Json = None
+    """The agent's result: valid against its output type when `status` is `completed`."""
+    reason: str = ""
+    """Why the run is not completed; empty when it is."""
+    steps: int = 0
+    calls: int = 0
+    usage: Usage = Usage()
+    effects: list[EffectRecord] = []
+    failure: Failure | None = None
+
+
+class RunView(Contract):
+    """A run as people inspect it: everything but the full text of its transcript."""
+
+    run: str
+    agent: str
+    digest: str
+    task: str
+    user: str | None
+    dry_run: bool
+    status: RunStatus
+    started_at: str
+    finished_at: str | None = None
+    steps: list[StepRecord]
+    requests: list[Request]
+    decisions: list[Decision]
+    ignored: list[Ignored]
+    effects: list[EffectRecord]
+    usage: Usage
+    outcome: RunOutcome | None = None
+
+
+class RunEvent(Contract):
+    """Something that happened in a run, in order: `number` counts from 0."""
+
+    number: int
+    at: str
+    kind: Literal[
+        "started", "plan", "call", "result", "request", "decision", "ignored", "notice", "finished"
+    ]
+    step: int
+    text: str
+    data: JsonObject = {}
+
+
+class EventsRequest(Contract):
+    """Asks for events from number `after` on, at most `limit` of them."""
+
+    after: int = 0
+    limit: int = 500

@@ -1,0 +1,397 @@
+"""Tools: what an agent can do, with the promises that the engine relies on."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import typing
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from string import Formatter
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+import jsonschema_rs
+import pydantic
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from holdfast.context import PastCall, ProposedCall, ToolContext
+from holdfast.contracts import names
+from holdfast.contracts.base import Json, JsonObject
+from holdfast.contracts.calls import Probed, Verdict
+from holdfast.contracts.spec import (
+    AllOf,
+    AnyOf,
+    ApprovalSpec,
+    Compare,
+    Condition,
+    Effect,
+    RetrySpec,
+    ToolSpec,
+)
+from holdfast.errors import DefinitionError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Undo = Callable[[ToolContext, PastCall], Any]
+"""Takes back one call. It must be idempotent: it is retried, and may be asked for twice."""
+
+Probe = Callable[[ToolContext, PastCall], Probed | Awaitable[Probed]]
+"""Finds out whether a call happened whose answer was lost."""
+
+Guard = Callable[[ProposedCall], Verdict | Awaitable[Verdict]]
+"""Vets a call before it is made. Any Python: it runs in an activity, and may do I/O."""
+
+TOOL_NAME = re.compile(r"^[A-Za-z0-9_.-]{1,64}$")
+
+
+class arg:  # noqa: N801  # it reads as a word in a condition: arg("amount") > 100
+    """An argument of the call, to compare: `arg("monthly_cost_usd") > 100`.
+
+    Conditions join with `&` and `|`. They are data, so they hash, replay, and work for remote tools. A
+    missing argument, or one that cannot be compared, makes the condition true: the human is asked.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def _compare(self, op: Any, value: Json) -> Compare:
+        return Compare(kind="compare", argument=self._name, op=op, value=value)
+
+    def __gt__(self, value: Json) -> Compare:
+        return self._compare(">", value)
+
+    def __ge__(self, value: Json) -> Compare:
+        return self._compare(">=", value)
+
+    def __lt__(self, value: Json) -> Compare:
+        return self._compare("<", value)
+
+    def __le__(self, value: Json) -> Compare:
+        return self._compare("<=", value)
+
+    def __eq__(self, value: object) -> Compare:  # type: ignore[override]  # a condition, not a bool
+        return self._compare("==", value)
+
+    def __ne__(self, value: object) -> Compare:  # type: ignore[override]  # a condition, not a bool
+        return self._compare("!=", value)
+
+    def is_in(self, values: Sequence[Json]) -> Compare:
+        """True when the argument is one of `values`."""
+        return self._compare("in", list(values))
+
+    __hash__ = None  # type: ignore[assignment]  # `==` does not compare
+
+
+def Approval(  # noqa: N802  # a value an author writes; the class behind it is a contract
+    *, by: str = "operator", when: Condition | None = None, expires_in: timedelta | None = None
+) -> ApprovalSpec:
+    """A human must approve the call: who is asked, when (None: always), and how long an answer may take."""
+    seconds = expires_in.total_seconds() if expires_in is not None else None
+    return ApprovalSpec(by=by, when=when, expires_in_seconds=seconds)
+
+
+def Retry(  # noqa: N802  # a value an author writes; the class behind it is a contract
+    *,
+    attempts: int = 5,
+    initial: timedelta = timedelta(seconds=1),
+    coefficient: float = 2.0,
+    maximum: timedelta = timedelta(seconds=30),
+) -> RetrySpec:
+    """How often a call is tried: 5 times, after 1 s, 2 s, 4 s … but never more than 30 s."""
+    return RetrySpec(
+        attempts=attempts,
+        initial_seconds=initial.total_seconds(),
+        coefficient=coefficient,
+        maximum_seconds=maximum.total_seconds(),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Tool(Generic[P, R]):
+    """A tool: its spec (data) and the functions behind it (code, which stays in the worker).
+
+    Made by `@tool`, `Tool.from_schema` or `remote_tool`. Calling it calls the function, as in a unit test.
+    """
+
+    spec: ToolSpec
+    function: Callable[..., Any] | None = None
+    undo: Undo | None = None
+    probe: Probe | None = None
+    dry_run: Callable[..., Any] | None = None
+    guards: tuple[Guard, ...] = ()
+    arguments: type[BaseModel] | None = field(default=None, repr=False)
+    returns: TypeAdapter[Any] | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The name by which the model calls it, and the type of its activity."""
+        return self.spec.name
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        if self.function is None:
+            msg = f"{self.name} is a remote tool: it runs on task queue {self.spec.task_queue!r}"
+            raise TypeError(msg)
+        return self.function(*args, **kwargs)  # type: ignore[no-any-return]  # R by construction
+
+    @classmethod
+    def from_schema(
+        cls,
+        name: str,
+        call: Callable[[ToolContext, JsonObject], Any],
+        *,
+        description: str,
+        input_schema: Mapping[str, Any],
+        output_schema: Mapping[str, Any] | None = None,
+        undo: Undo | None = None,
+        probe: Probe | None = None,
+        dry_run: Callable[[ToolContext, JsonObject], Any] | None = None,
+        guards: Sequence[Guard] = (),
+        **promises: Any,
+    ) -> Tool[..., Any]:
+        """A tool from a name, a JSON Schema and a callable `call(ctx, arguments)`.
+
+        The schema reaches the model as it is. `promises` are those of `@tool`: effect, idempotent, timeout
+        and so on. Raises DefinitionError when the schema or a promise does not hold.
+        """
+        spec = _spec(name, description, dict(input_schema), undo, probe, dry_run, guards, promises)
+        if output_schema is not None:
+            _check_schema(name, dict(output_schema))
+            spec = spec.model_copy(update={"output_schema": dict(output_schema)})
+        return Tool(spec, call, undo, probe, dry_run, tuple(guards))
+
+
+@overload
+def tool(function: Callable[P, R], /) -> Tool[P, R]: ...
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    effect: Effect = "irreversible",
+    idempotent: bool = False,
+    timeout: timedelta = timedelta(seconds=30),
+    heartbeat: timedelta | None = timedelta(seconds=10),
+    retry: RetrySpec | None = None,
+    approval: ApprovalSpec | None = None,
+    waiver: str | None = None,
+    undo: Undo | None = None,
+    probe: Probe | None = None,
+    dry_run: Callable[..., Any] | None = None,
+    guards: Sequence[Guard] = (),
+    key: str | None = None,
+    exclusive: bool = False,
+    max_result_chars: int = 16_000,
+) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
+
+
+def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a tool of a typed function, sync or async; its docstring is what the model reads.
+
+    A parameter of type `ToolContext` is filled in by the engine; the others are the call's arguments. What
+    the function returns is validated against its return type.
+
+    Args:
+        name: What the model calls it; the function's name by default.
+        description: What the model reads; the function's docstring by default.
+        effect: `read`, `reversible` (needs `undo`) or `irreversible`. Undeclared is `irreversible`.
+        idempotent: A second call with the same idempotency key does nothing more. Only then, or for a
+            `read`, is a call ever repeated by itself.
+        timeout: The longest one attempt may take [30 s].
+        heartbeat: A worker silent this long is taken for dead; None waits for the timeout.
+        retry: How often a repeatable call is tried; see `Retry`.
+        approval: Who must approve, and when; see `Approval`.
+        waiver: Why a write that is not reversible needs nobody's approval, in your words.
+        undo: `undo(ctx, past_call)` takes a call back.
+        probe: `probe(ctx, past_call)` finds out whether a call happened whose answer was lost.
+        dry_run: Same parameters as the function; says what would happen, and changes nothing.
+        guards: Vet each call of this tool, beside the agent's own guards.
+        key: Template of the idempotency key, such as `refund/{order_id}`; by default run and call.
+        exclusive: No other call of the same step runs beside it.
+        max_result_chars: A longer result is cut to its head and tail.
+
+    Raises:
+        DefinitionError: The promises contradict each other; the message holds the fix.
+    """
+    if function is not None:
+        return _from_function(function, options)
+    return functools.partial(_from_function, options=options)
+
+
+def remote_tool(
+    name: str,
+    *,
+    task_queue: str,
+    description: str,
+    input_schema: Mapping[str, Any] | type[BaseModel],
+    output_schema: Mapping[str, Any] | None = None,
+    understands_dry_run: bool = False,
+    queue_timeout: timedelta = timedelta(minutes=10),
+    **promises: Any,
+) -> Tool[..., Any]:
+    """A tool whose activity is served by another process, in any language, on `task_queue`.
+
+    The activity's type is `name`; its one argument is a JSON object with the fields of
+    `holdfast.contracts.calls.ToolInput`, and its result is any JSON value. Unless it
+    `understands_dry_run`, simulated calls do not reach it. A call waits `queue_timeout` at most for a worker.
+    """
+    if isinstance(input_schema, type):
+        input_schema = input_schema.model_json_schema()
+    spec = _spec(name, description, dict(input_schema), None, None, None, (), promises)
+    spec = spec.model_copy(
+        update={
+            "task_queue": task_queue,
+            "queue_seconds": queue_timeout.total_seconds(),
+            "has_dry_run": understands_dry_run,
+            "output_schema": dict(output_schema) if output_schema is not None else None,
+        }
+    )
+    return Tool(spec)
+
+
+def _from_function(function: Callable[..., Any], options: dict[str, Any]) -> Tool[..., Any]:
+    name = options.pop("name", None) or function.__name__
+    description = options.pop("description", None) or inspect.getdoc(function) or ""
+    if not description:
+        raise DefinitionError(f"Tool {name!r} has no docstring: the model reads it to know what it does.")
+    arguments = _arguments_model(name, function)
+    hints = typing.get_type_hints(function, include_extras=True)
+    try:
+        returns = TypeAdapter(hints["return"]) if "return" in hints else None
+    except pydantic.PydanticSchemaGenerationError as error:
+        raise DefinitionError(f"Tool {name!r}: its return type has no JSON form. {error}") from None
+    undo, probe, dry_run = options.pop("undo", None), options.pop("probe", None), options.pop("dry_run", None)
+    guards = tuple(options.pop("guards", ()))
+    spec = _spec(name, description, arguments.model_json_schema(), undo, probe, dry_run, guards, options)
+    return Tool(spec, function, undo, probe, dry_run, guards, arguments, returns)
+
+
+def context_parameter(function: Callable[..., Any]) -> str | None:
+    """The name of the function's `ToolContext` parameter, if it has one."""
+    hints = typing.get_type_hints(function)
+    return next((name for name, hint in hints.items() if hint is ToolContext and name != "return"), None)
+
+
+def _arguments_model(name: str, function: Callable[..., Any]) -> type[BaseModel]:
+    """A pydantic model of the function's arguments; unknown ones are refused."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    fields: dict[str, Any] = {}
+    context = context_parameter(function)
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.name == context:
+            continue
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+            raise DefinitionError(f"Tool {name!r}: parameter {parameter} must be a plain named one.")
+        if parameter.name not in hints:
+            raise DefinitionError(f"Tool {name!r}: parameter {parameter.name!r} needs a type annotation.")
+        default = ... if parameter.default is parameter.empty else parameter.default
+        fields[parameter.name] = (hints[parameter.name], default)
+    try:
+        return pydantic.create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
+    except pydantic.PydanticSchemaGenerationError as error:
+        raise DefinitionError(f"Tool {name!r}: a parameter's type has no JSON form. {error}") from None
+
+
+def _spec(
+    name: str,
+    description: str,
+    input_schema: JsonObject,
+    undo: Undo | None,
+    probe: Probe | None,
+    dry_run: Callable[..., Any] | None,
+    guards: Sequence[Guard],
+    promises: dict[str, Any],
+) -> ToolSpec:
+    """The spec of a tool, after checking that its promises can be kept."""
+    promises = dict(promises)
+    retry = promises.pop("retry", None)
+    timeout = promises.pop("timeout", timedelta(seconds=30))
+    heartbeat = promises.pop("heartbeat", timedelta(seconds=10))
+    unknown = set(promises) - {
+        "effect", "idempotent", "approval", "waiver", "key", "exclusive", "max_result_chars",
+    }  # fmt: skip
+    if unknown:
+        raise DefinitionError(f"Tool {name!r}: unknown option {', '.join(sorted(unknown))}.")
+    try:
+        spec = ToolSpec(
+            name=name,
+            description=description,
+            input_schema=input_schema,
+            timeout_seconds=timeout.total_seconds(),
+            heartbeat_seconds=heartbeat.total_seconds() if heartbeat is not None else None,
+            retry=retry or RetrySpec(),
+            guards=tuple(guard_name(guard) for guard in guards),
+            has_undo=undo is not None,
+            has_probe=probe is not None,
+            has_dry_run=dry_run is not None,
+            **promises,
+        )
+    except pydantic.ValidationError as error:
+        raise DefinitionError(f"Tool {name!r}: {error}") from None
+    _check_name(name)
+    _check_schema(name, input_schema)
+    _check_promises(spec, retry)
+    return spec
+
+
+def guard_name(guard: Guard) -> str:
+    """The name by which a spec knows a guard."""
+    return getattr(guard, "__name__", type(guard).__name__)
+
+
+def _check_name(name: str) -> None:
+    if not TOOL_NAME.match(name):
+        raise DefinitionError(
+            f"Tool name {name!r} must be 1 to 64 letters, digits, underscores, dots or hyphens."
+        )
+    if name in names.ENGINE_ACTIVITIES | names.BUILT_IN_CALLS:
+        raise DefinitionError(f"Tool name {name!r} belongs to the engine; choose another.")
+
+
+def _check_schema(name: str, schema: JsonObject) -> None:
+    def refuse(uri: str) -> Any:
+        raise ValueError(f"{uri} is remote")
+
+    try:
+        jsonschema_rs.validator_for(schema, retriever=refuse)
+    except (jsonschema_rs.ValidationError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise DefinitionError(f"Tool {name!r}: its JSON Schema does not compile: {first}") from None
+    if schema.get("type", "object") != "object":
+        raise DefinitionError(f"Tool {name!r}: its schema must describe an object, since calls have names.")
+
+
+def _check_promises(spec: ToolSpec, retry: RetrySpec | None) -> None:
+    name = spec.name
+    if spec.effect == "reversible" and not spec.has_undo:
+        raise DefinitionError(
+            f"Tool {name!r} is reversible but has no undo: give `undo=…`, or say effect='irreversible'."
+        )
+    if spec.effect != "reversible" and spec.has_undo:
+        raise DefinitionError(f"Tool {name!r} has an undo: say effect='reversible'.")
+    if retry is not None and retry.attempts > 1 and not spec.repeatable:
+        raise DefinitionError(
+            f"Tool {name!r} retries a write that is not idempotent, which may happen twice: make it honour "
+            "ctx.idempotency_key and say idempotent=True, or leave retry out and give a `probe`."
+        )
+    properties = spec.input_schema.get("properties")
+    if not isinstance(properties, dict):
+        return
+    used = {field for _, field, _, _ in Formatter().parse(spec.key or "") if field is not None}
+    used |= arguments_of(spec.approval.when) if spec.approval and spec.approval.when else set()
+    if missing := used - set(properties):
+        raise DefinitionError(
+            f"Tool {name!r}: its key or approval condition uses {', '.join(sorted(missing))}, "
+            f"but its arguments are {', '.join(sorted(properties)) or 'none'}."
+        )
+
+
+def arguments_of(condition: Condition) -> set[str]:
+    """The names of the arguments that a condition looks at."""
+    match condition:
+        case Compare():
+            return {condition.argument}
+        case AllOf() | AnyOf():
+            return set().union(*(arguments_of(part) for part in condition.conditions))
