@@ -19,11 +19,11 @@ if TYPE_CHECKING:
         Unauthorised,
         UsageError,
     )
-    from holdfast.tool import Approval, Retry, Tool, arg, remote_tool, tool
+    from holdfast.tools import Approval, Retry, Tool, arg, remote_tool, tool
 
 _HOME = {
     "Agent": "holdfast.agent",
-    "Approval": "holdfast.tool",
+    "Approval": "holdfast.tools",
     "Call": "holdfast.context",
     "CallMade": "holdfast.context",
     "Correctable": "holdfast.errors",
@@ -37,18 +37,18 @@ _HOME = {
     "PlanView": "holdfast.context",
     "Probed": "holdfast.contracts.calls",
     "ProposedCall": "holdfast.context",
-    "Retry": "holdfast.tool",
+    "Retry": "holdfast.tools",
     "Rules": "holdfast.agent",
     "RunNotCompleted": "holdfast.errors",
-    "Tool": "holdfast.tool",
+    "Tool": "holdfast.tools",
     "ToolContext": "holdfast.context",
     "Transient": "holdfast.errors",
     "Unauthorised": "holdfast.errors",
     "UsageError": "holdfast.errors",
     "Verdict": "holdfast.contracts.calls",
-    "arg": "holdfast.tool",
-    "remote_tool": "holdfast.tool",
-    "tool": "holdfast.tool",
+    "arg": "holdfast.tools",
+    "remote_tool": "holdfast.tools",
+    "tool": "holdfast.tools",
 }
 """Where each public name lives. Imported on first use: replayed code imports `holdfast.contracts`, and must
 not load the authors' side with it."""

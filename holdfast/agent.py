@@ -18,7 +18,7 @@ from typing_extensions import TypeVar
 from holdfast.context import Call, Finish, PlanView
 from holdfast.contracts.spec import AgentSpec, Autonomy, LimitsSpec, ModelRung, RetrySpec, RulesRung, Rung
 from holdfast.errors import DefinitionError
-from holdfast.tool import Guard, Tool, guard_name
+from holdfast.tools import Guard, Tool, guard_name
 
 OutT = TypeVar("OutT", default=str)
 
