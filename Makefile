@@ -29,7 +29,7 @@ setup: ## Only the set-up that `make test` does
 lint: setup ## Ruff, formatting, import rules, a docstring on every test
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/interrogate --quiet tests
 
 types: setup ## Mypy over everything, pyright over the public API

@@ -18,7 +18,6 @@ OLDEST = (3, 11)
 
 EXTRAS = {"demo": "demo", "dev": "demo,dev"}
 COVERED_BY = {"demo": ("demo", "dev"), "dev": ("dev",)}
-ABOUT = {"demo": "a minute", "dev": "two minutes"}
 
 
 def main():
@@ -28,65 +27,85 @@ def main():
         sys.exit("usage: python3 scripts/prepare_venv.py " + "|".join(sorted(EXTRAS)))
     if sys.version_info < OLDEST:
         sys.exit(
-            "Holdfast needs Python %d.%d or newer, and %s is %s.\n" % (OLDEST + (sys.executable, sys.version.split()[0]))
-            + "Name a newer one: make PYTHON=/path/to/python3.11 ..."
+            "Holdfast needs Python %d.%d or newer; %s is %s.\n"
+            % (*OLDEST, sys.executable, sys.version.split()[0])
+            + "Name a newer one, for example: make PYTHON=python3.12 "
+            + extra.replace("dev", "test")
         )
-    key = fingerprint()
-    if any(stamp(name) == key for name in COVERED_BY[extra]) and os.path.exists(PYTHON):
+    # A moved repository has a .venv whose scripts point at its old place.
+    home = "%s\n%s\n%s\n" % (sys.version, os.path.realpath(sys.executable), ROOT)
+    wanted = digest_of_requirements()
+    fresh = stamp("python") != home
+    if not fresh and any(stamp(name) == wanted for name in COVERED_BY[extra]):
         return
-    if all(stamp(name) != key for name in EXTRAS):
+    print(
+        "Installing Holdfast and its libraries into .venv; this happens once and takes a minute or two ...",
+        flush=True,
+    )
+    if fresh:
         make_venv()
-    print("Installing Holdfast and its libraries into .venv (about %s, the first time only) ..." % ABOUT[extra], flush=True)
-    # setuptools first, from the pins, so that building the project downloads nothing that is not pinned.
+        write_stamp("python", home)
+    # setuptools first and held to its pin: with it in place, building the project downloads nothing more.
     pip("setuptools")
     pip("--no-build-isolation", "--editable", ".[%s]" % EXTRAS[extra])
     check_packages()
-    with open(stamp_path(extra), "w") as file:
-        file.write(key)
+    write_stamp(extra, wanted)
 
 
-def fingerprint():
-    """Return what the content of .venv follows from: the project file, the pins and the Python."""
-    digest = hashlib.sha256(("%s %s" % (sys.version, os.path.realpath(sys.executable))).encode())
-    for name in ("pyproject.toml", "constraints.txt"):
-        with open(os.path.join(ROOT, name), "rb") as file:
-            digest.update(file.read())
-    # A moved repository has a .venv whose scripts point at its old place.
-    digest.update(ROOT.encode())
+def digest_of_requirements():
+    """Return the digest of what decides the content of .venv: the pins, and the project without its tools' settings."""
+    import tomllib  # not at the top: an old Python has none, and must live to say that it is too old
+
+    with open(os.path.join(ROOT, "pyproject.toml"), "rb") as file:
+        project = tomllib.load(file)
+    with open(os.path.join(ROOT, "constraints.txt"), "rb") as file:
+        digest = hashlib.sha256(file.read())
+    installed = [project["build-system"], project["project"], project["tool"]["setuptools"]]
+    digest.update(repr(installed).encode())
     return digest.hexdigest()
 
 
-def stamp_path(extra):
-    """Return the file that says for which fingerprint .venv was last made."""
-    return os.path.join(VENV, ".ready-" + extra)
-
-
-def stamp(extra):
-    """Return the fingerprint that .venv was made for, or nothing."""
+def stamp(name):
+    """Return what .venv was last made for, or nothing."""
     try:
-        with open(stamp_path(extra)) as file:
+        with open(os.path.join(VENV, ".ready-" + name)) as file:
             return file.read()
     except OSError:
         return None
 
 
+def write_stamp(name, content):
+    """Remember what .venv was made for."""
+    with open(os.path.join(VENV, ".ready-" + name), "w") as file:
+        file.write(content)
+
+
 def make_venv():
-    """Create .venv again from nothing: an upgrade in place keeps what is no longer wanted."""
+    """Create .venv from nothing."""
     shutil.rmtree(VENV, ignore_errors=True)
-    made = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, text=True)
+    made = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, text=True, check=False)
     if made.returncode != 0:
         shutil.rmtree(VENV, ignore_errors=True)
         sys.exit(
-            "%s cannot make a virtual environment:\n%s\n" % (sys.executable, (made.stdout + made.stderr).strip())
+            "%s cannot make a virtual environment:\n%s\n"
+            % (sys.executable, (made.stdout + made.stderr).strip())
             + "On Debian and Ubuntu `apt install python3-venv` brings what is missing."
         )
 
 
 def pip(*arguments):
     """Install something, held to constraints.txt; silent unless it fails."""
-    command = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--constraint", "constraints.txt"]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(command + list(arguments), cwd=ROOT, env=environment, capture_output=True, text=True)
+    command = [
+        PYTHON,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "install",
+        "--quiet",
+        "-c",
+        "constraints.txt",
+    ]
+    done = subprocess.run(command + list(arguments), cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(
             "The installation failed; pip says:\n%s\n" % (done.stdout + done.stderr).strip()
@@ -97,14 +116,16 @@ def pip(*arguments):
 def check_packages():
     """Fail when another distribution stands where one of this repository's import packages should be."""
     program = (
-        "import importlib, os, sys\n"
+        "import importlib.util, os, sys\n"
         "for name in ('holdfast', 'workflows', 'activities', 'policies', 'workers'):\n"
         "    spec = importlib.util.find_spec(name)\n"
         "    found = os.path.realpath(spec.origin) if spec and spec.origin else 'nowhere'\n"
         "    if not found.startswith(os.path.realpath(sys.argv[1]) + os.sep):\n"
-        "        sys.exit('the package %r is not this repository\\'s but comes from %s' % (name, found))\n"
+        "        sys.exit('the package %r should be this repository\\'s, but comes from %s' % (name, found))\n"
     )
-    done = subprocess.run([PYTHON, "-I", "-c", program, ROOT], cwd=VENV, capture_output=True, text=True)
+    done = subprocess.run(
+        [PYTHON, "-I", "-c", program, ROOT], cwd=VENV, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         sys.exit("The installation is not usable: " + done.stderr.strip())
 
