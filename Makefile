@@ -27,10 +27,10 @@ setup: ## Only the set-up that `make test` does
 	@$(PYTHON) scripts/prepare_venv.py dev
 
 lint: setup ## Ruff, formatting, import rules, a docstring on every test
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/interrogate --quiet tests
+	@$(BIN)/interrogate tests
 
 types: setup ## Mypy over everything, pyright over the public API
 	@$(BIN)/mypy $(CODE)
