@@ -1,1 +1,1 @@
-"""Policies decide: facts in, decision out. Pure functions; the time is passed in."""
+"""Decisions as pure functions: facts in, decision out. No clock, no I/O, no Temporal; `now` is passed in."""

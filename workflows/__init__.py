@@ -1,1 +1,1 @@
-"""Workflows order: what happens next, and what is waited for. Deterministic, replayed by Temporal."""
+"""What happens in which order. One workflow class runs every agent; user code never runs here."""

@@ -1,0 +1,35 @@
+"""Does a decision fit its request? By update a misfit is refused; by signal it is recorded and ignored."""
+
+from holdfast.contracts.requests import ANSWERS, Choice, DecisionInput, Request
+
+
+def pick(given: DecisionInput, open_requests: list[Request]) -> Request | str:
+    """The request that a decision is about, or why there is none."""
+    if given.request is not None:
+        found = next((one for one in open_requests if one.id == given.request), None)
+        return found or f"request {given.request!r} is not open; open are: {_ids(open_requests)}"
+    if len(open_requests) == 1:
+        return open_requests[0]
+    return f"say which request is meant; open are: {_ids(open_requests)}"
+
+
+def misfit(given: DecisionInput, choice: Choice, request: Request, user: str | None) -> str | None:
+    """Why the decision does not fit, with what would; None when it fits."""
+    if choice not in request.choices:
+        return f"a request of kind {request.kind} takes {' or '.join(request.choices)}, not {choice}"
+    if not given.by.strip():
+        return "say who decides, in `by`"
+    if request.kind == "approval" and choice == "approve" and user is not None and given.by == user:
+        return f"{user} started this run and cannot approve its actions: somebody else must"
+    if given.arguments is not None and choice != "approve":
+        return "arguments can be changed only with approve"
+    words = ANSWERS.get(request.kind)
+    if choice == "answer" and words and given.answer not in words:
+        return f"the answer must be one of: {', '.join(words)}"
+    if choice == "answer" and not given.answer.strip():
+        return "the answer is empty"
+    return None
+
+
+def _ids(requests: list[Request]) -> str:
+    return ", ".join(request.id for request in requests) or "none"

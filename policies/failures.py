@@ -1,0 +1,92 @@
+"""Whose failure is it? One table for planners, one for tools: each failure has one owner.
+
+| kind            | what                                              | owner                                   |
+|-----------------|---------------------------------------------------|-----------------------------------------|
+| transient       | timeouts, 408, 409, 429, 5xx, 529, lost connection| the engine retries, bounded             |
+| correctable     | bad arguments, not found, business rule           | the model is told                       |
+| contract        | an answer that does not fit its own schema        | the model is told, the run says so      |
+| credentials     | 401, 403                                          | a human; another rung may still plan    |
+| unknown_outcome | a write whose answer was lost                     | the tool's probe, then a human          |
+| limit           | 413, context too long                             | the next rung                           |
+| fatal           | 400, 404, a bug that the author knows of          | the next rung; the model, from a tool   |
+| unclassified    | everything else                                   | retried where safe, then as fatal       |
+"""
+
+from collections.abc import Mapping
+
+from holdfast.contracts.base import Contract
+from holdfast.contracts.calls import Failure, FailureKind
+
+RETRY_AFTER_CAP_SECONDS = 60.0
+"""A provider may ask for any delay; a run does not wait longer than this for one attempt."""
+
+PROVIDER_STATUS: dict[int, FailureKind] = {
+    400: "fatal", 401: "credentials", 403: "credentials", 404: "fatal", 408: "transient", 409: "transient",
+    413: "limit", 422: "fatal", 425: "transient", 429: "transient",
+}  # fmt: skip
+"""By HTTP status; 5xx (529 is overload) are transient, every other 4xx is fatal."""
+
+PROVIDER_ERROR_TYPE: dict[str, FailureKind] = {
+    "overloaded_error": "transient", "rate_limit_error": "transient", "api_error": "transient",
+    "timeout_error": "transient", "authentication_error": "credentials", "permission_error": "credentials",
+    "billing_error": "credentials", "request_too_large": "limit", "invalid_request_error": "fatal",
+    "not_found_error": "fatal",
+}  # fmt: skip
+"""By the `error.type` of the body, where an error comes inside a stream whose status was 200."""
+
+RETRIED: frozenset[FailureKind] = frozenset({"transient", "unclassified"})
+"""Kinds that another attempt may cure."""
+
+
+class ProviderFailure(Contract):
+    """What a failed model call means."""
+
+    failure: Failure
+    retry: bool
+    retry_after: float | None = None
+    """Seconds, capped."""
+
+
+def provider_failure(
+    *, status: int | None, error_type: str | None, message: str, headers: Mapping[str, str], error: str = ""
+) -> ProviderFailure:
+    """Classify a provider's error. The status comes first; inside a stream of status 200 the error's type.
+
+    `retry-after` counts only here, on errors: some answers with status 200 carry it too.
+    """
+    kind: FailureKind
+    if status is not None and status >= 400:  # noqa: PLR2004
+        kind = PROVIDER_STATUS.get(status, "transient" if status >= 500 else "fatal")  # noqa: PLR2004
+    else:
+        kind = PROVIDER_ERROR_TYPE.get(error_type or "", "transient")
+    if kind == "fatal" and "too long" in message.lower():
+        kind = "limit"  # "prompt is too long" comes as a 400
+    retry = kind in RETRIED
+    match headers.get("x-should-retry"):
+        case "true" if kind != "credentials":
+            retry = True
+        case "false":
+            retry = False
+    named = Failure(kind=kind, message=message[:1000], error=error_type or error)
+    return ProviderFailure(failure=named, retry=retry, retry_after=retry_after(headers))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the provider asks to wait, capped; None when it does not say (dates are not read)."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers[name]) * unit
+        except (KeyError, ValueError):
+            continue
+        if seconds >= 0:
+            return min(seconds, RETRY_AFTER_CAP_SECONDS)
+    return None
+
+
+AMBIGUOUS: frozenset[FailureKind] = frozenset({"transient", "unclassified", "unknown_outcome"})
+"""After these, a write may have happened."""
+
+
+def may_have_happened(failure: Failure, *, writes: bool, started: bool) -> bool:
+    """Whether a failed call may have had its effect all the same."""
+    return writes and started and failure.kind in AMBIGUOUS

@@ -1,0 +1,76 @@
+"""The end of a run as a call: `finish`, its schema, and whether a result may be handed in."""
+
+from typing import Any
+
+from holdfast.contracts.base import Json, JsonObject
+from holdfast.contracts.names import ASK_HUMAN, FINISH
+from holdfast.contracts.spec import AgentSpec
+from policies.validation import problems
+
+MAX_INVALID_RESULTS = 3
+"""A result that does not fit is sent back this often; then the run ends as partial."""
+
+
+def finish_schema(spec: AgentSpec) -> JsonObject:
+    """The input schema of `finish`: the agent's output type under `result`."""
+    output: JsonObject = dict(spec.output_schema or {"type": "string"})
+    definitions = output.pop("$defs", None)  # its references start at the root, so it moves there
+    schema: JsonObject = {
+        "type": "object",
+        "properties": {
+            "status": {
+                "enum": ["completed", "partial", "failed"],
+                "description": "completed: the task is done. partial: some of it. failed: it cannot be done.",
+            },
+            "result": output,
+            "reason": {"type": "string", "description": "Why the task is not completed."},
+        },
+        "required": ["status"],
+        "additionalProperties": False,
+    }
+    return {**schema, "$defs": definitions} if definitions is not None else schema
+
+
+def built_in_tools(spec: AgentSpec, *, last_turn: bool) -> list[JsonObject]:
+    """The calls that every agent has, in the form of the Messages API."""
+    finish: JsonObject = {
+        "name": FINISH,
+        "description": "Hand in the result and end the run. Call it alone, once all results are in.",
+        "input_schema": finish_schema(spec),
+    }
+    ask: JsonObject = {
+        "name": ASK_HUMAN,
+        "description": "Ask a human a question that only they can answer. The answer may take days.",
+        "input_schema": ASK_SCHEMA,
+    }
+    return [finish] if last_turn else [finish, ask]
+
+
+ASK_SCHEMA: JsonObject = {
+    "type": "object",
+    "properties": {"question": {"type": "string", "minLength": 1}},
+    "required": ["question"],
+    "additionalProperties": False,
+}
+
+
+def result_problems(spec: AgentSpec, arguments: JsonObject) -> list[str]:
+    """Why a `finish` is sent back; empty when the run may end with it.
+
+    Only a completed result must fit the output type: half a result is better than none.
+    """
+    if arguments.get("status") == "completed":
+        found = problems(finish_schema(spec), arguments)
+        return found or ([] if "result" in arguments else ["result: it is missing"])
+    loose: Any = {**finish_schema(spec)["properties"], "result": {}}
+    return problems({**finish_schema(spec), "properties": loose}, arguments)
+
+
+def text_is_answer(spec: AgentSpec) -> bool:
+    """Whether plain text ends the run: only where the output is text."""
+    return spec.output_schema is None
+
+
+def output_of(arguments: JsonObject) -> Json:
+    """The result in a `finish`, if there is one."""
+    return arguments.get("result")

@@ -1,0 +1,82 @@
+"""What people read in the Temporal UI: summaries of activities, and the details of a run in Markdown."""
+
+import json
+
+from holdfast.contracts.base import JsonObject
+from holdfast.contracts.requests import ANSWERS, Request
+from holdfast.contracts.run import RunView
+from holdfast.contracts.spec import Rung
+from policies.json_safety import shorten
+from policies.limits import money
+
+MAX_REQUESTS_SHOWN = 10
+
+
+def planner_name(rung: Rung) -> str:
+    """The model, or the rules' function."""
+    return rung.model if rung.kind == "model" else f"rules {rung.function}"
+
+
+def plan_summary(step: int, rung: Rung, context_tokens: int) -> str:
+    """`plan 3 · claude-sonnet-4-5 · 1.2k tokens`."""
+    tokens = f" · {context_tokens / 1000:.1f}k tokens" if context_tokens else ""
+    return f"plan {step} · {planner_name(rung)}{tokens}"
+
+
+def call_summary(tool: str, arguments: JsonObject, *, simulate: bool = False) -> str:
+    """`stop_instance i-0abc`: the tool and its first plain argument."""
+    plain = (v for v in arguments.values() if isinstance(v, str | int | float) and not isinstance(v, bool))
+    first = next((shorten(str(value), 60) for value in plain), "")
+    return shorten(f"{tool} {first}".strip() + (" (dry run)" if simulate else ""), 200)
+
+
+def signal_command(request: Request) -> str:
+    """The command that answers a request, for whoever has only the Temporal CLI."""
+    name, example = _example(request)
+    body = json.dumps(example, ensure_ascii=False)
+    return f"temporal workflow signal --workflow-id {request.run} --name {name} --input '{body}'"
+
+
+def _example(request: Request) -> tuple[str, JsonObject]:
+    if request.choices[0] == "approve":
+        return "approve", {"request": request.id, "by": "your-name"}
+    words = ANSWERS.get(request.kind)
+    answer = "|".join(words) if words else "…"
+    return "answer", {"request": request.id, "by": "your-name", "answer": answer}
+
+
+def details(view: RunView) -> str:
+    """The run in Markdown, for the UI's "current details"."""
+    usage = view.usage
+    lines = [
+        f"**{view.agent}** is **{view.status}**, step {len(view.steps)}"
+        f" · {money(usage.cost_usd)} · {usage.tokens:,} tokens" + (" · dry run" if view.dry_run else ""),
+        "",
+        f"> {shorten(view.task, 300)}",
+    ]
+    if view.steps:
+        last = view.steps[-1]
+        lines += ["", f"Last plan by {last.planner}: {shorten(last.text, 300) or '(no words)'}"]
+        lines += [f"- `{call_summary(call.tool, call.arguments)}`: {call.status}" for call in last.calls[:20]]
+    for request in view.requests[:MAX_REQUESTS_SHOWN]:
+        lines += ["", *_request_lines(request)]
+    if len(view.requests) > MAX_REQUESTS_SHOWN:
+        lines += ["", f"… and {len(view.requests) - MAX_REQUESTS_SHOWN} more open requests."]
+    if view.ignored:
+        lines += ["", f"Ignored: signal `{view.ignored[-1].signal}`: {view.ignored[-1].why}"]
+    if view.outcome and view.outcome.reason:
+        lines += ["", f"Why: {shorten(view.outcome.reason, 500)}"]
+    return "\n".join(lines)
+
+
+def _request_lines(request: Request) -> list[str]:
+    shown = shorten(json.dumps(request.arguments, ensure_ascii=False), 1000) if request.arguments else ""
+    return [
+        f"### Waiting for {request.by}: {request.kind} `{request.id}`",
+        f"{request.tool or ''} {shown}".strip(),
+        f"Why: {shorten(request.why, 500)}" + (" (dry run: nothing will change)" if request.dry_run else ""),
+        *([f"Denied if unanswered by {request.deadline}."] if request.deadline else []),
+        "```",
+        signal_command(request),
+        "```",
+    ]

@@ -1,0 +1,34 @@
+"""The states of a run, and what moves between them.
+
+A run is *open* until it has an outcome. `waiting` means that nothing but a human's decision can move it,
+`parked` that it cannot go on as it is. Both cost nothing: no worker slot, no timer but a deadline's.
+"""
+
+from holdfast.contracts.calls import CallRecord
+from holdfast.contracts.run import RunStatus
+
+OPEN: frozenset[RunStatus] = frozenset({"starting", "planning", "acting", "waiting", "parked"})
+ENDED: frozenset[RunStatus] = frozenset({"completed", "partial", "failed", "cancelled"})
+
+TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
+    "starting": frozenset({"planning", "cancelled"}),
+    "planning": frozenset({"acting", "parked", "completed", "partial", "failed", "cancelled"}),
+    "acting": frozenset({"planning", "waiting", "parked", "completed", "partial", "failed", "cancelled"}),
+    "waiting": frozenset({"acting", "planning", "parked", "cancelled"}),
+    "parked": frozenset({"planning", "failed", "cancelled"}),
+    "completed": frozenset(),
+    "partial": frozenset(),
+    "failed": frozenset(),
+    "cancelled": frozenset(),
+}
+
+
+def may_move(old: RunStatus, new: RunStatus) -> bool:
+    """Whether a run in state `old` may become `new`; staying is always allowed."""
+    return old == new or new in TRANSITIONS[old]
+
+
+def while_acting(calls: list[CallRecord]) -> RunStatus:
+    """The state of a step under way: it waits when no call of it can go on without a human."""
+    moving = any(call.status in ("proposed", "running", "unknown") for call in calls)
+    return "waiting" if any(call.status == "waiting" for call in calls) and not moving else "acting"

@@ -1,0 +1,281 @@
+"""`AgentRun`: plan, validate, vet, approve, execute, feed back, until the agent finishes or something ends it.
+
+This file holds the loop and the run's doors (signals, update, queries). One loop owns the state; the handlers
+only hand over what came in. Every id derives from the workflow id and the step.
+"""
+
+import asyncio
+from datetime import timedelta
+
+from pydantic import ValidationError
+from temporalio import workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue, RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from holdfast.contracts import names
+from holdfast.contracts.base import JsonObject
+from holdfast.contracts.messages import Message, Page, PageRequest, text_block, text_of, user_text
+from holdfast.contracts.plans import PlanOutcome
+from holdfast.contracts.requests import Decision, DecisionInput, Request
+from holdfast.contracts.run import EventsRequest, RunEvent, RunInput, RunOutcome, RunView, StepRecord
+from holdfast.contracts.spec import AgentSpec
+from policies import feedback, finishing, limits, stops
+from policies.handoff import SILENCE
+from policies.json_safety import faults
+from workflows.call_dispatch import CallDispatch
+from workflows.human_desk import HumanDesk
+from workflows.planning import Discarded, Planning
+from workflows.run_state import RunState
+
+NOTHING = RawValue(Payload())
+
+
+@workflow.defn(name=names.AGENT_RUN)
+class AgentRun:
+    """One run of one agent. Input: `RunInput` as JSON. Result: `RunOutcome`."""
+
+    def __init__(self) -> None:
+        self._desk = HumanDesk()
+        self._state: RunState | None = None
+        self._finish_refused = 0
+        self._silent = 0
+
+    @workflow.run
+    async def run(self, given: RawValue = NOTHING) -> RunOutcome:
+        """Run the agent to its end. Fails only for an input that no agent could run with."""
+        run_input = _read_input(given)
+        state = self._state = RunState(run_input, await _resolve(run_input))
+        desk = asyncio.create_task(self._desk.serve(state))
+        try:
+            return await self._loop(state)
+        except asyncio.CancelledError:
+            state.end("cancelled", reason="the run was cancelled")
+            raise
+        finally:
+            desk.cancel()
+
+    async def _loop(self, state: RunState) -> RunOutcome:
+        planning, dispatch = Planning(state, self._desk), CallDispatch(state, self._desk)
+        state.transcript.append(user_text(state.given.task))
+        state.event("started", f"{state.spec.name} ({state.digest[:8]}): {state.given.task}")
+        last_turn = ""
+        while state.outcome is None:
+            last_turn = last_turn or self._limit(state, dispatch) or ""
+            if last_turn:
+                self._tell_last_turn(state, last_turn)
+            number = len(state.steps) + 1
+            try:
+                plan, rung = await planning.next_plan(number, last_turn=bool(last_turn))
+                step = self._record_step(state, plan, number, rung)
+                said = await self._follow(state, plan, step, planning, dispatch, last_turn=bool(last_turn))
+            except Discarded as end:
+                why = f"discarded by {end.by}: {end.note or end.failure.message}"
+                return await self._ended(state.end("failed", reason=why, failure=end.failure))
+            step.finished_at = state.now()
+            if last_turn and state.outcome is None:
+                text = text_of(plan.content)
+                state.end("partial", output=text or None, reason=f"it reached {last_turn}")
+            elif said is not None:
+                content, calls = said
+                state.transcript.append(Message(role="user", content=content), calls)
+        return await self._ended(state.outcome)
+
+    async def _ended(self, outcome: RunOutcome) -> RunOutcome:
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return outcome
+
+    async def _follow(
+        self,
+        state: RunState,
+        plan: PlanOutcome,
+        step: StepRecord,
+        planning: Planning,
+        dispatch: CallDispatch,
+        *,
+        last_turn: bool,
+    ) -> tuple[list[JsonObject], dict[int, str]] | None:
+        """Do what the plan's stop reason asks for; returns what to tell the planner, None for nothing."""
+        calls = [block for block in plan.content if block["type"] == "tool_use"]
+        following = stops.after(plan.stop_reason, has_calls=bool(calls))
+        if following in ("cut_off", "unknown"):
+            told = stops.CUT_OFF if following == "cut_off" else stops.UNKNOWN.format(reason=plan.stop_reason)
+            failure = planning.odd_answer(cut_off=following == "cut_off")
+            if failure is not None and not last_turn:
+                await planning.rung_failed(step.number, failure)
+            return [*_none_carried_out(calls, told), text_block(told)], {}
+        if following == "again":
+            failure = planning.odd_answer(cut_off=False)
+            if failure is not None:
+                await planning.rung_failed(step.number, failure)
+            return None
+        if following == "answer":
+            return await self._text_answer(state, plan, step, planning, last_turn=last_turn)
+        planning.sound_answer()
+        if len(calls) == 1 and calls[0]["name"] == names.FINISH and not plan.defects:
+            return self._finish(state, calls[0])
+        if last_turn:
+            return None
+        return await dispatch.carry_out(plan, step)
+
+    async def _text_answer(
+        self, state: RunState, plan: PlanOutcome, step: StepRecord, planning: Planning, *, last_turn: bool
+    ) -> tuple[list[JsonObject], dict[int, str]] | None:
+        """An answer without calls: the result where that is text, else a reason to ask for `finish`."""
+        text = text_of(plan.content)
+        silent = not text or text == SILENCE
+        if not silent and finishing.text_is_answer(state.spec) and not last_turn:
+            state.end("completed", output=text)
+            return None
+        failure = planning.odd_answer(cut_off=False)
+        if failure is not None and not last_turn:
+            if not silent:
+                state.end("partial", output=text, reason="it never handed in its result by `finish`")
+                return None
+            await planning.rung_failed(step.number, failure)
+        return [text_block(stops.SILENT if silent else stops.FINISH_FIRST)], {}
+
+    def _finish(self, state: RunState, call: JsonObject) -> tuple[list[JsonObject], dict[int, str]] | None:
+        """End the run with the result, or send it back when it does not fit."""
+        given = call["input"]
+        found = finishing.result_problems(state.spec, given)
+        if not found:
+            state.end(given["status"], output=finishing.output_of(given), reason=given.get("reason", ""))
+            return None
+        why = "; ".join(found)
+        self._finish_refused += 1
+        state.event("notice", f"result sent back: {why}")
+        if self._finish_refused >= finishing.MAX_INVALID_RESULTS:
+            output = finishing.output_of(given)
+            state.end("partial", output=output, reason=f"its result does not fit the output type: {why}")
+            return None
+        told = feedback.refused(f"the result does not fit. {why}. Correct it and call finish again.")
+        return [feedback.tool_result(call["id"], told, is_error=True)], {}
+
+    def _limit(self, state: RunState, dispatch: CallDispatch) -> str | None:
+        if dispatch.rejections_in_a_row >= state.spec.rejections:
+            return f"{dispatch.rejections_in_a_row} rejections in a row"
+        return limits.reached(
+            state.spec.limits,
+            steps=len(state.steps),
+            calls=len(state.ledger),
+            usage=state.usage,
+            seconds=state.seconds(),
+        )
+
+    def _tell_last_turn(self, state: RunState, limit: str) -> None:
+        state.event("notice", f"last turn: {limit}")
+        state.transcript.append(user_text(stops.LAST_TURN.format(limit=limit)))
+
+    def _record_step(self, state: RunState, plan: PlanOutcome, number: int, rung: int) -> StepRecord:
+        step = StepRecord(
+            number=number,
+            rung=rung,
+            planner=plan.planner,
+            stop_reason=plan.stop_reason,
+            text=text_of(plan.content)[:2000],
+            usage=plan.usage,
+            seconds=plan.seconds,
+            started_at=state.now(),
+        )
+        state.steps.append(step)
+        data = step.model_dump(mode="json", exclude={"calls"})
+        state.event("plan", step.text or "(no words)", **data)
+        return step
+
+    # The doors. Signals take anything and never fail; what changes nothing is recorded.
+
+    @workflow.signal(name=names.APPROVE, description='Approve a request: {"request": "…", "by": "you"}')
+    def approve(self, decision: RawValue = NOTHING) -> None:
+        """Approve a request, as it is or with other `arguments`."""
+        self._desk.by_signal("approve", decision)
+
+    @workflow.signal(
+        name=names.REJECT, description='Reject a request: {"request": "…", "by": "you", "reason": "…"}'
+    )
+    def reject(self, decision: RawValue = NOTHING) -> None:
+        """Reject a request; the model is told the reason."""
+        self._desk.by_signal("reject", decision)
+
+    @workflow.signal(
+        name=names.ANSWER, description='Answer a request: {"request": "…", "by": "you", "answer": "…"}'
+    )
+    def answer(self, decision: RawValue = NOTHING) -> None:
+        """Answer a question, or say what becomes of an unknown effect or a parked run."""
+        self._desk.by_signal("answer", decision)
+
+    @workflow.update(name=names.DECIDE, description="Decide a request; a decision that does not fit is refused")
+    async def decide(self, decision: DecisionInput) -> Decision:
+        """Decide a request and hear whether it counted."""
+        return await self._desk.by_update(decision)
+
+    @decide.validator
+    def _validate_decide(self, decision: DecisionInput) -> None:
+        self._desk.validate(decision)
+
+    @workflow.query(name=names.INSPECT, description="The run: steps, calls, requests, effects, cost")
+    def inspect(self) -> RunView:
+        """The run as people inspect it."""
+        return self._started().view()
+
+    @workflow.query(name=names.EVENTS, description="What happened, from an event number on")
+    def events(self, asked: EventsRequest) -> list[RunEvent]:
+        """A page of the run's events."""
+        return self._started().page_of_events(asked)
+
+    @workflow.query(name=names.REQUESTS, description="What the run asks of humans")
+    def requests(self) -> list[Request]:
+        """The open requests."""
+        return list(self._started().requests.values())
+
+    @workflow.query(name=names.TRANSCRIPT, description="A page of the transcript")
+    def transcript(self, asked: PageRequest) -> Page:
+        """A page of the transcript."""
+        return self._started().transcript.page(asked)
+
+    @workflow.query(name=names.SPEC, description="The agent that this run lives by")
+    def spec(self) -> AgentSpec:
+        """The recorded spec."""
+        return self._started().spec
+
+    def _started(self) -> RunState:
+        if self._state is None:
+            raise ApplicationError("the run is only just starting: try again in a moment", type="NotStarted")
+        return self._state
+
+
+def _none_carried_out(calls: list[JsonObject], why: str) -> list[JsonObject]:
+    return [feedback.tool_result(c["id"], feedback.not_carried_out(why), is_error=True) for c in calls]
+
+
+def _read_input(given: RawValue) -> RunInput:
+    """The run's input. What no run can start with fails the workflow, with what is valid."""
+    example = '{"agent": "cloud-costs", "task": "…"}'
+    try:
+        value = workflow.payload_converter().from_payload(given.payload, dict)
+        if found := faults(value):
+            raise ValueError(found[0])  # noqa: TRY301  # one message for all that is wrong with an input
+        return RunInput.model_validate(value)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'input'}: {e['msg']}" for e in error.errors())
+    except Exception as error:  # noqa: BLE001  # an input can be anything
+        wrong = str(error) or type(error).__name__
+    raise ApplicationError(
+        f"A run starts with a JSON object such as {example}. {wrong}", type="InvalidRunInput", non_retryable=True
+    )
+
+
+async def _resolve(given: RunInput) -> AgentSpec:
+    """The agent's spec, recorded once: what the run lives by."""
+    try:
+        return await workflow.execute_local_activity(
+            names.RESOLVE_AGENT,
+            given.agent,
+            result_type=AgentSpec,
+            start_to_close_timeout=timedelta(seconds=10),
+            retry_policy=RetryPolicy(maximum_attempts=3),
+        )
+    except ActivityError as error:
+        raise ApplicationError(
+            str(error.cause or error), type="AgentNotServed", non_retryable=True
+        ) from error

@@ -1,0 +1,228 @@
+"""The calls of one step: validate, vet, approve, execute, feed back. Independent calls do not wait for each other.
+
+Results go back in the model's order, one for each call, whatever became of it.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from holdfast.contracts import names
+from holdfast.contracts.base import JsonObject
+from holdfast.contracts.calls import CallRecord, GuardInput, GuardOutcome, Verdict, VettedCall
+from holdfast.contracts.plans import PlanOutcome
+from holdfast.contracts.requests import Decision
+from holdfast.contracts.run import StepRecord
+from holdfast.contracts.spec import ToolSpec
+from policies import approval, effects, feedback, finishing, labels, limits, validation
+from policies.approval import Clearance
+from policies.json_safety import shorten
+from workflows.call_execution import Answer, CallExecution
+from workflows.human_desk import HumanDesk
+from workflows.options import as_kwargs, guard_options
+from workflows.run_state import PREVIEW_CHARS, RunState
+
+
+@dataclass
+class Proposed:
+    """A call under way: its record, its tool (None for a built-in), and what is wrong with it so far."""
+
+    record: CallRecord
+    tool: ToolSpec | None
+    problem: str = ""
+
+
+class CallDispatch:
+    """Carries out the calls of steps."""
+
+    def __init__(self, state: RunState, desk: HumanDesk) -> None:
+        self._state = state
+        self._desk = desk
+        self._execution = CallExecution(state, desk)
+        self.rejections_in_a_row = 0
+
+    async def carry_out(self, plan: PlanOutcome, step: StepRecord) -> tuple[list[JsonObject], dict[int, str]]:
+        """The tool_result blocks for every call of the plan, and which block is which call's result."""
+        proposed = self._propose(plan, step)
+        self._state.move("acting")
+        verdicts = await self._vet([one for one in proposed if not one.problem])
+        if any(one.tool is not None and one.tool.exclusive for one in proposed):
+            answers = [await self._carry_out_one(one, verdicts) for one in proposed]
+        else:
+            answers = await asyncio.gather(*(self._carry_out_one(one, verdicts) for one in proposed))
+        blocks = [
+            feedback.tool_result(one.record.tool_use_id, answer.text, is_error=answer.is_error)
+            for one, answer in zip(proposed, answers, strict=True)
+        ]
+        # A block can be referred to only where its text is the tool's own result, unchanged.
+        own = {i: one.record.id for i, (one, a) in enumerate(zip(proposed, answers, strict=True)) if a.verbatim}
+        return blocks, own
+
+    def _propose(self, plan: PlanOutcome, step: StepRecord) -> list[Proposed]:
+        """Validate every call of the plan, in order."""
+        state = self._state
+        defects = {defect.block: defect.message for defect in plan.defects}
+        blocks = [(at, block) for at, block in enumerate(plan.content) if block["type"] == "tool_use"]
+        room = limits.room_for_calls(state.spec.limits, len(state.ledger))
+        proposed = []
+        for number, (at, block) in enumerate(blocks, start=1):
+            tool = validation.find_tool(state.spec, block["name"])
+            record = CallRecord(
+                id=f"{step.number}.{number}",
+                tool_use_id=block["id"],
+                tool=tool.name if tool else block["name"],
+                arguments=block["input"],
+                effect=tool.effect if tool else "read",
+            )
+            one = Proposed(record, tool)
+            one.problem = defects.get(at) or self._problem(one, alone=len(blocks) == 1)
+            if not one.problem and number > room:
+                one.problem = f"the limit of {state.spec.limits.calls} calls is reached"
+            if tool is not None and not one.problem:
+                self._identify(one, tool)
+            step.calls.append(record)
+            state.ledger.append(record)
+            state.event("call", _describe(record), **record.model_dump(mode="json"))
+            proposed.append(one)
+        return proposed
+
+    def _problem(self, one: Proposed, *, alone: bool) -> str:
+        record, spec = one.record, self._state.spec
+        if one.tool is not None:
+            return validation.argument_problems(one.tool, record.arguments)
+        if record.tool == names.ASK_HUMAN:
+            return "; ".join(validation.problems(finishing.ASK_SCHEMA, record.arguments))
+        if record.tool == names.FINISH:
+            return "" if alone else "call finish alone, once you have seen the results of the other calls."
+        return validation.unknown_tool(spec, record.tool, sorted(names.BUILT_IN_CALLS))
+
+    def _identify(self, one: Proposed, tool: ToolSpec) -> None:
+        record = one.record
+        record.fingerprint = effects.fingerprint(tool.name, record.arguments)
+        record.idempotency_key = effects.idempotency_key(tool, self._state.run, record.id, record.arguments)
+        earlier = effects.same_key(self._state.ledger, record)
+        if tool.writes and earlier is not None and earlier.fingerprint != record.fingerprint:
+            one.problem = (
+                f"the key {record.idempotency_key!r} was used by call {earlier.id} with other arguments: "
+                f"{shorten(str(earlier.arguments), 500)}"
+            )
+
+    async def _vet(self, proposed: list[Proposed]) -> dict[str, Verdict]:
+        """Ask the guards about the calls that have any, in one activity."""
+        state = self._state
+        guarded = [
+            one
+            for one in proposed
+            if one.tool is not None and (one.tool.guards or (one.tool.writes and state.spec.guards))
+        ]
+        if not guarded:
+            return {}
+        calls = [
+            VettedCall(call=r.id, tool=r.tool, effect=r.effect, arguments=r.arguments)
+            for r in (one.record for one in guarded)
+        ]
+        summary = "vet " + ", ".join(call.tool for call in calls)
+        try:
+            outcome = await workflow.execute_activity(
+                names.VET,
+                GuardInput(
+                    run=state.run,
+                    agent=state.spec.name,
+                    digest=state.digest,
+                    user=state.given.user,
+                    dry_run=state.dry_run,
+                    calls=calls,
+                ),
+                result_type=GuardOutcome,
+                **as_kwargs(guard_options(shorten(summary, 180))),
+            )
+        except ActivityError as error:  # a guard that cannot be asked has not allowed anything
+            why = f"the guards could not be asked: {error.cause or error}"
+            return {call.call: Verdict.refuse(shorten(why, 500)) for call in calls}
+        return outcome.verdicts
+
+    async def _carry_out_one(self, one: Proposed, verdicts: dict[str, Verdict]) -> Answer:
+        record = one.record
+        record.started_at = self._state.now()
+        answer = await self._outcome_of(one, verdicts.get(record.id))
+        record.finished_at = self._state.now()
+        record.preview = shorten(answer.text, PREVIEW_CHARS)
+        self._state.event("result", f"{record.tool}: {record.status}", **record.model_dump(mode="json"))
+        self._state.show()
+        return answer
+
+    async def _outcome_of(self, one: Proposed, verdict: Verdict | None) -> Answer:
+        record = one.record
+        if one.problem:
+            record.status, record.why = "refused", one.problem
+            return Answer(feedback.refused(one.problem), is_error=True)
+        if one.tool is None:
+            return await self._built_in(record)
+        earlier = effects.same_key(self._state.ledger, record) if one.tool.writes else None
+        if earlier is not None:
+            record.status, record.why = "skipped", f"done by call {earlier.id}"
+            return Answer(feedback.already_done(earlier.id, earlier.preview))
+        clearance = approval.clear(
+            self._state.spec, one.tool, record.arguments, verdict, dry_run=self._state.dry_run
+        )
+        record.dry_run, record.why = clearance.simulate, clearance.why
+        if clearance.kind == "refuse":
+            record.status = "refused"
+            return Answer(feedback.refused(clearance.why), is_error=True)
+        if clearance.kind == "run":
+            return await self._execution.execute(record, one.tool)
+        return await self._approved(one, one.tool, clearance)
+
+    async def _approved(self, one: Proposed, tool: ToolSpec, clearance: Clearance) -> Answer:
+        """Ask a human, and do what they say."""
+        record = one.record
+        decision = await self._ask_approval(record, tool, clearance)
+        if decision.choice != "approve":
+            self.rejections_in_a_row += 1
+            record.status = "expired" if decision.choice == "expire" else "rejected"
+            record.why = decision.reason or decision.note
+            return Answer(feedback.rejected(decision), is_error=True)
+        self.rejections_in_a_row = 0
+        record.approved_by = decision.by
+        if decision.arguments is None or decision.arguments == record.arguments:
+            return await self._execution.execute(record, tool)
+        record.arguments = decision.arguments
+        self._identify(one, tool)
+        verdict = (await self._vet([one])).get(record.id)
+        if one.problem or (verdict is not None and verdict.kind == "refuse"):
+            why = one.problem or (verdict.why if verdict else "")
+            record.status, record.why = "refused", f"as {decision.by} changed it: {why}"
+            return Answer(feedback.refused(record.why), is_error=True)
+        answer = await self._execution.execute(record, tool)
+        return Answer(feedback.edited(decision, answer.text), is_error=answer.is_error)
+
+    async def _ask_approval(self, record: CallRecord, tool: ToolSpec, clearance: Clearance) -> Decision:
+        record.status = "waiting"
+        return await self._desk.ask(
+            "approval",
+            clearance.why,
+            clearance.by,
+            call=record.id,
+            tool=tool.name,
+            arguments=record.arguments,
+            reversible=tool.effect == "reversible",
+            dry_run=clearance.simulate,
+            expires_in_seconds=clearance.expires_in_seconds,
+        )
+
+    async def _built_in(self, record: CallRecord) -> Answer:
+        """`ask_human`; a lone `finish` is the loop's own business and never comes here."""
+        record.status = "waiting"
+        question = record.arguments["question"]
+        decision = await self._desk.ask("question", question, self._state.spec.approvers, call=record.id)
+        if decision.choice != "answer":
+            record.status = "rejected"
+            return Answer(feedback.rejected(decision), is_error=True)
+        record.status = "done"
+        return Answer(f"{decision.by} answers: {decision.answer}")
+
+
+def _describe(record: CallRecord) -> str:
+    return labels.call_summary(record.tool, record.arguments)

@@ -1,0 +1,159 @@
+"""One call that may run: its activity, and what is done when nobody knows whether it happened."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RawValue
+from temporalio.exceptions import ActivityError
+
+from holdfast.contracts import names
+from holdfast.contracts.base import Json
+from holdfast.contracts.calls import CallRecord, Failure, Probed, ToolInput
+from holdfast.contracts.spec import ToolSpec
+from policies import effects, failures, feedback, labels, validation
+from policies.json_safety import shorten
+from workflows.failure_reading import read_failure
+from workflows.human_desk import HumanDesk
+from workflows.options import as_kwargs, probe_options, tool_options
+from workflows.run_state import RunState
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model is told of a call."""
+
+    text: str
+    is_error: bool = False
+    verbatim: bool = False
+    """The text is the rendered result of the tool's activity, and nothing else."""
+
+
+class CallExecution:
+    """Executes calls: at most once for writes that are not idempotent, by bounded retries for others."""
+
+    def __init__(self, state: RunState, desk: HumanDesk) -> None:
+        self._state = state
+        self._desk = desk
+
+    async def execute(self, record: CallRecord, tool: ToolSpec) -> Answer:
+        """Run the call until it is known what became of it."""
+        record.status = "running"
+        self._state.show()
+        if record.dry_run and tool.task_queue is not None and not tool.has_dry_run:
+            return self._done(record, tool, effects.would_do(tool.name, record.arguments), verbatim=False)
+        while True:
+            try:
+                result = await self._call(record, tool)
+            except ActivityError as error:
+                read = read_failure(error)
+                record.failure = read.failure
+                writes = tool.writes and not record.dry_run
+                if not failures.may_have_happened(read.failure, writes=writes, started=read.started):
+                    return self._failed(record, tool, read.failure)
+            except UnreadableResult as error:
+                return self._contract_broken(record, tool, str(error))
+            else:
+                return self._checked(record, tool, result)
+            found = await self._find_out(record, tool, record.failure)
+            if isinstance(found, Answer):
+                return found
+
+    async def _call(self, record: CallRecord, tool: ToolSpec) -> Json:
+        summary = labels.call_summary(tool.name, record.arguments, simulate=record.dry_run)
+        raw: RawValue = await workflow.execute_activity(
+            tool.name,
+            self._input(record),
+            result_type=RawValue,
+            **as_kwargs(tool_options(tool, summary)),
+        )
+        try:
+            return workflow.payload_converter().from_payload(raw.payload, Any)
+        except Exception as error:  # a remote worker may answer with anything
+            raise UnreadableResult(f"its answer is no JSON: {error}") from error
+
+    def _input(self, record: CallRecord) -> ToolInput:
+        state = self._state
+        return ToolInput(
+            run=state.run,
+            call=record.id,
+            agent=state.spec.name,
+            digest=state.digest,
+            tool=record.tool,
+            arguments=record.arguments,
+            idempotency_key=record.idempotency_key,
+            dry_run=record.dry_run,
+            user=state.given.user,
+        )
+
+    def _checked(self, record: CallRecord, tool: ToolSpec, result: Json) -> Answer:
+        """Own tools are checked in their activity; what a remote one returns, is checked here."""
+        if tool.task_queue is None:
+            return self._done(record, tool, result, verbatim=True)
+        if tool.output_schema is not None and (found := validation.problems(tool.output_schema, result)):
+            return self._contract_broken(record, tool, "; ".join(found))
+        return self._done(record, tool, feedback.cut(result, tool.max_result_chars), verbatim=False)
+
+    def _done(self, record: CallRecord, tool: ToolSpec, result: Json, *, verbatim: bool) -> Answer:
+        record.status = "done"
+        if tool.writes:
+            self._state.effect(record, reversible=tool.effect == "reversible")
+        return Answer(feedback.render(result), verbatim=verbatim)
+
+    def _failed(self, record: CallRecord, tool: ToolSpec, failure: Failure) -> Answer:
+        if failure.kind == "contract":
+            return self._contract_broken(record, tool, failure.message)
+        record.status = "failed"
+        return Answer(feedback.failed(failure), is_error=True)
+
+    def _contract_broken(self, record: CallRecord, tool: ToolSpec, why: str) -> Answer:
+        """The tool was called and answered something else than it promises: an effect may stand."""
+        failure = Failure(kind="contract", message=f"{tool.name} does not keep its contract: {why}")
+        record.status, record.failure = "failed", failure
+        if tool.writes:
+            self._state.effect(record, reversible=tool.effect == "reversible")
+        self._state.event("notice", failure.message, **failure.model_dump())
+        return Answer(feedback.failed(failure), is_error=True)
+
+    async def _find_out(self, record: CallRecord, tool: ToolSpec, failure: Failure) -> Answer | None:
+        """What became of a write whose answer was lost. None: it did not happen, so run it."""
+        record.status = "unknown"
+        self._state.event("notice", f"unknown outcome of {tool.name}: {failure.message}", call=record.id)
+        probed = await self._probe(record, tool) if tool.has_probe else Probed(finding="unsure")
+        if probed.finding == "happened":
+            return self._done(record, tool, probed.result, verbatim=False)
+        if probed.finding == "did_not_happen":
+            return None
+        decision = await self._desk.ask(
+            "unknown_effect",
+            f"{tool.name} may or may not have happened: {failure.message}. {probed.note}".strip(),
+            tool.approval.by if tool.approval else self._state.spec.approvers,
+            call=record.id,
+            tool=tool.name,
+            arguments=record.arguments,
+            reversible=tool.effect == "reversible",
+        )
+        if decision.answer == "happened":
+            record.approved_by = record.approved_by or decision.by
+            return self._done(record, tool, decision.result, verbatim=False)
+        if decision.answer == "run":
+            return None
+        self._state.effect(record, reversible=tool.effect == "reversible", unknown=True)
+        return Answer(feedback.nobody_knows(failure), is_error=True)
+
+    async def _probe(self, record: CallRecord, tool: ToolSpec) -> Probed:
+        summary = "probe " + labels.call_summary(tool.name, record.arguments)
+        try:
+            return await workflow.execute_activity(
+                tool.name + names.PROBE_SUFFIX,
+                self._input(record),
+                result_type=Probed,
+                **as_kwargs(probe_options(tool, summary)),
+            )
+        except ActivityError as error:
+            why = shorten(read_failure(error).failure.message, 300)
+            return Probed(finding="unsure", note=f"The probe failed: {why}")
+
+
+class UnreadableResult(Exception):  # noqa: N818  # caught where it is raised; named for what it is
+    """A tool's answer that cannot be decoded."""

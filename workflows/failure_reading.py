@@ -1,0 +1,51 @@
+"""What a failed activity means, in the words of the contracts."""
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType  # noqa: A004
+
+from holdfast.contracts.calls import Failure
+
+
+@dataclass(frozen=True)
+class ReadFailure:
+    """A failure, and whether the activity may have begun its work."""
+
+    failure: Failure
+    started: bool = True
+
+
+def read_failure(error: ActivityError) -> ReadFailure:
+    """Read the cause of a failed activity; also of one whose worker has never heard of Holdfast."""
+    cause = error.cause
+    if isinstance(cause, TimeoutError):
+        return _timeout(cause)
+    if isinstance(cause, ApplicationError):
+        for detail in cause.details[:1]:
+            try:
+                return ReadFailure(Failure.model_validate(detail), started=cause.type != NOT_STARTED)
+            except ValidationError:
+                break
+        return ReadFailure(
+            Failure(kind="unclassified", message=cause.message, error=cause.type or "ApplicationError")
+        )
+    message = str(cause) if cause is not None else str(error)
+    return ReadFailure(Failure(kind="unclassified", message=message, error=type(cause).__name__))
+
+
+NOT_STARTED = "NotStarted"
+"""Error type of an activity that failed before it began its work, such as for want of the tool's code."""
+
+
+def _timeout(cause: TimeoutError) -> ReadFailure:
+    match cause.type:
+        case TimeoutType.SCHEDULE_TO_START:
+            message = "no worker took the call in time: is one running on the tool's task queue?"
+            return ReadFailure(Failure(kind="transient", message=message, error="NoWorker"), started=False)
+        case TimeoutType.HEARTBEAT:
+            message = "the worker that carried it out fell silent"
+            return ReadFailure(Failure(kind="transient", message=message, error="WorkerLost"))
+        case _:
+            message = "it took longer than its timeout allows"
+            return ReadFailure(Failure(kind="transient", message=message, error="Timeout"))

@@ -1,0 +1,180 @@
+"""The desk: where a run asks people, and hears their decisions.
+
+Signal and update handlers only put a decision in the tray; the desk's own loop takes them out one by one, in
+the order they came. Waiting is a condition inside the workflow: no worker slot, no polling, and a timer only
+where the request has a deadline.
+"""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from pydantic import ValidationError
+from temporalio import workflow
+from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
+
+from holdfast.contracts.base import JsonObject
+from holdfast.contracts.digests import digest
+from holdfast.contracts.requests import Choice, Decision, DecisionInput, Ignored, Request, RequestKind
+from policies import decisions, validation
+from workflows.run_state import RunState
+
+MAX_IGNORED_KEPT = 50
+
+
+class HumanDesk:
+    """The open requests of a run and the decisions about them."""
+
+    def __init__(self) -> None:
+        self._tray: list[tuple[str, Choice, DecisionInput | str]] = []
+        self._decided: dict[str, Decision] = {}
+        self._state: RunState | None = None
+
+    def by_signal(self, choice: Choice, raw: RawValue) -> None:
+        """Put a signal in the tray, whatever it holds: what cannot be read is recorded, not dropped."""
+        self._tray.append(("signal", choice, _read(raw)))
+
+    async def by_update(self, given: DecisionInput) -> Decision:
+        """Put an update in the tray and wait until it counts."""
+        request, choice = self._check(given, given.choice)
+        self._tray.append(("update", choice, given.model_copy(update={"request": request.id})))
+        await workflow.wait_condition(lambda: request.id in self._decided)
+        decision = self._decided[request.id]
+        if decision.by != given.by or decision.via != "update":
+            raise ApplicationError(f"{decision.by} decided first: {decision.choice}", type="DecisionRefused")
+        return decision
+
+    def validate(self, given: DecisionInput) -> None:
+        """Refuse an update that does not fit. Raises ApplicationError of type DecisionRefused."""
+        try:
+            self._check(given, given.choice)
+        except ValueError as error:
+            raise ApplicationError(str(error), type="DecisionRefused", non_retryable=True) from None
+
+    async def serve(self, state: RunState) -> None:
+        """Take decisions out of the tray, for as long as the run lives."""
+        self._state = state
+        while True:
+            await workflow.wait_condition(lambda: bool(self._tray))
+            via, choice, given = self._tray.pop(0)
+            try:
+                if isinstance(given, str):
+                    raise ValueError(given)  # noqa: TRY301, TRY004  # not readable: recorded as all misfits are
+                request, choice = self._check(given, choice)
+            except ValueError as error:
+                self._ignore(choice, str(error))
+                continue
+            self._record(request, choice, given, via)
+
+    async def ask(
+        self,
+        kind: RequestKind,
+        why: str,
+        by: str,
+        *,
+        call: str | None = None,
+        tool: str | None = None,
+        arguments: JsonObject | None = None,
+        reversible: bool = False,
+        dry_run: bool = False,
+        expires_in_seconds: float | None = None,
+    ) -> Decision:
+        """Open a request and wait for its decision; unanswered at its deadline it is denied."""
+        state = self._open_state()
+        shown = digest([kind, tool, arguments, state.digest])[:8]
+        asked = call or str(len(state.steps))
+        number = 1 + sum(1 for decision in state.decisions if decision.request.startswith(f"{asked}-{kind}"))
+        name = f"{asked}-{kind}-{shown}" + (f"-{number}" if number > 1 else "")
+        deadline = workflow.now() + timedelta(seconds=expires_in_seconds) if expires_in_seconds else None
+        request = Request(
+            id=name,
+            kind=kind,
+            run=state.run,
+            agent=state.spec.name,
+            digest=state.digest,
+            step=len(state.steps),
+            why=why,
+            by=by,
+            call=call,
+            tool=tool,
+            arguments=arguments,
+            reversible=reversible,
+            dry_run=dry_run,
+            opened_at=state.now(),
+            deadline=deadline.isoformat(timespec="seconds") if deadline else None,
+        )
+        state.requests[name] = request
+        state.event("request", f"{kind} by {by}: {why}", **request.model_dump(mode="json"))
+        state.show()
+        try:
+            await workflow.wait_condition(
+                lambda: name in self._decided,
+                timeout=expires_in_seconds,
+                timeout_summary=f"deadline of {name}",
+            )
+        except asyncio.TimeoutError:
+            self._record(request, "expire", DecisionInput(by="nobody"), "deadline")
+        return self._decided[name]
+
+    def _open_state(self) -> RunState:
+        if self._state is None:
+            raise ValueError("the run is only just starting: try again in a moment")
+        return self._state
+
+    def _check(self, given: DecisionInput, choice: Choice | None) -> tuple[Request, Choice]:
+        """The request and choice that a decision is about. Raises ValueError with why it does not fit."""
+        state = self._open_state()
+        if choice is None:
+            raise ValueError("say the choice: approve, reject or answer")
+        request = decisions.pick(given, list(state.requests.values()))
+        if isinstance(request, str):
+            raise ValueError(request)  # noqa: TRY004  # not a wrong type: the reason why there is none
+        why = decisions.misfit(given, choice, request, state.given.user)
+        tool = state.spec.tool(request.tool) if request.tool else None
+        if why is None and given.arguments is not None and tool is not None:
+            why = validation.argument_problems(tool, given.arguments) or None
+        if why is not None:
+            raise ValueError(why)
+        return request, choice
+
+    def _record(self, request: Request, choice: Any, given: DecisionInput, via: Any) -> None:
+        state = self._open_state()
+        del state.requests[request.id]
+        decision = Decision(
+            request=request.id,
+            choice=choice,
+            by=given.by,
+            note=given.note,
+            reason=given.reason,
+            arguments=given.arguments,
+            answer=given.answer,
+            result=given.result,
+            via=via,
+            at=state.now(),
+        )
+        self._decided[request.id] = decision
+        state.decisions.append(decision)
+        state.event("decision", f"{request.id}: {choice} by {given.by}", **decision.model_dump(mode="json"))
+        state.show()
+
+    def _ignore(self, signal: str, why: str) -> None:
+        state = self._open_state()
+        state.ignored.append(Ignored(at=state.now(), signal=signal, why=why))
+        del state.ignored[:-MAX_IGNORED_KEPT]
+        state.event("ignored", f"signal {signal} changed nothing: {why}")
+        state.show()
+
+
+def _read(raw: RawValue) -> DecisionInput | str:
+    """The decision in a signal, or why it cannot be read."""
+    example = '{"request": "…", "by": "your-name"}'
+    try:
+        value = workflow.payload_converter().from_payload(raw.payload, dict)
+        return DecisionInput.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "it"
+        return f"{where}: {first['msg']}; the signal takes {example}"
+    except Exception as error:  # noqa: BLE001  # a payload can be anything
+        return f"it cannot be read ({type(error).__name__}); the signal takes {example}"

@@ -1,0 +1,186 @@
+"""Everything a run knows: owned by the run's own loop, shown by its queries."""
+
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+from temporalio.exceptions import ApplicationError
+
+from holdfast.contracts import names
+from holdfast.contracts.base import Json
+from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
+from holdfast.contracts.plans import Usage
+from holdfast.contracts.requests import Decision, Ignored, Request
+from holdfast.contracts.run import (
+    EventsRequest,
+    FinishStatus,
+    RunEvent,
+    RunInput,
+    RunOutcome,
+    RunStatus,
+    RunView,
+    StepRecord,
+)
+from holdfast.contracts.spec import AgentSpec
+from policies import labels, lifecycle
+from policies.json_safety import shorten
+from workflows.transcript import Transcript
+
+PREVIEW_CHARS = 400
+
+_AGENT = SearchAttributeKey.for_keyword(names.SA_AGENT)
+_DIGEST = SearchAttributeKey.for_keyword(names.SA_DIGEST)
+_STATUS = SearchAttributeKey.for_keyword(names.SA_STATUS)
+_WAITING = SearchAttributeKey.for_keyword(names.SA_WAITING_FOR)
+_USER = SearchAttributeKey.for_keyword(names.SA_USER)
+_COST = SearchAttributeKey.for_float(names.SA_COST)
+_STEPS = SearchAttributeKey.for_int(names.SA_STEPS)
+
+
+class RunState:
+    """The run's record. Its methods note what happened and show it; they decide nothing."""
+
+    def __init__(self, given: RunInput, spec: AgentSpec) -> None:
+        self.run = workflow.info().workflow_id
+        self.given = given
+        self.spec = spec
+        self.digest = spec.digest
+        self.dry_run = spec.dry_run if given.dry_run is None else given.dry_run
+        self.transcript = Transcript()
+        self.steps: list[StepRecord] = []
+        self.ledger: list[CallRecord] = []
+        self.requests: dict[str, Request] = {}
+        self.decisions: list[Decision] = []
+        self.ignored: list[Ignored] = []
+        self.effects: list[EffectRecord] = []
+        self.events: list[RunEvent] = []
+        self.usage = Usage()
+        self.context_tokens = 0
+        self.status: RunStatus = "starting"
+        self.started_at = self.now()
+        self.finished_at: str | None = None
+        self.outcome: RunOutcome | None = None
+        self._shown: str | None = None
+
+    def now(self) -> str:
+        """Workflow time, ISO 8601 in UTC."""
+        return workflow.now().isoformat(timespec="milliseconds")
+
+    def seconds(self) -> float:
+        """How long the run has been open."""
+        return (workflow.now() - workflow.info().start_time).total_seconds()
+
+    def event(self, kind: str, text: str, **data: Json) -> None:
+        """Note what happened, for those who watch."""
+        self.events.append(
+            RunEvent.model_validate(
+                {
+                    "number": len(self.events),
+                    "at": self.now(),
+                    "kind": kind,
+                    "step": len(self.steps),
+                    "text": shorten(text, 2000),
+                    "data": data,
+                }
+            )
+        )
+
+    def move(self, status: RunStatus) -> None:
+        """Enter a state, and show it: details at once, search attributes only when the world should know."""
+        if not lifecycle.may_move(self.status, status):
+            raise ApplicationError(f"a run cannot go from {self.status} to {status}", type="EngineBug")
+        self.status = status
+        self.show()
+
+    def show(self) -> None:
+        """Refresh what the UI shows, and whether a step under way waits for a human."""
+        if self.status in ("acting", "waiting") and self.steps:
+            self.status = lifecycle.while_acting(self.steps[-1].calls)
+        workflow.set_current_details(labels.details(self.view()))
+        coarse = "running" if self.status in lifecycle.OPEN - {"waiting", "parked"} else self.status
+        waiting = next(iter(self.requests.values()), None)
+        if (shown := f"{coarse} {waiting.by if waiting else ''}") == self._shown:
+            return  # each upsert is an event in history
+        first, self._shown = self._shown is None, shown
+        updates: list[SearchAttributeUpdate[Any]] = [
+            _STATUS.value_set(coarse),
+            _WAITING.value_set(f"{waiting.kind}:{waiting.by}") if waiting else _WAITING.value_unset(),
+        ]
+        if first:
+            updates += [_AGENT.value_set(self.spec.name), _DIGEST.value_set(self.digest)]
+            updates += [_USER.value_set(self.given.user)] if self.given.user else []
+        if not first or self.status in lifecycle.ENDED:
+            updates += [_COST.value_set(float(self.usage.cost_usd)), _STEPS.value_set(len(self.steps))]
+        workflow.upsert_search_attributes(updates)
+
+    def spent(self, usage: Usage) -> None:
+        """Count what a plan cost."""
+        self.usage += usage
+        self.context_tokens = usage.context_tokens
+
+    def effect(self, record: CallRecord, *, reversible: bool, unknown: bool = False) -> None:
+        """Note what a writing call did."""
+        outcome = "unknown" if unknown else "simulated" if record.dry_run else "done"
+        self.effects.append(
+            EffectRecord(
+                call=record.id,
+                tool=record.tool,
+                arguments=record.arguments,
+                idempotency_key=record.idempotency_key,
+                outcome=outcome,
+                reversible=reversible,
+                approved_by=record.approved_by,
+            )
+        )
+
+    def end(
+        self,
+        status: FinishStatus | RunStatus,
+        output: Json = None,
+        reason: str = "",
+        failure: Failure | None = None,
+    ) -> RunOutcome:
+        """End the run. What it has to show is kept, whatever the status."""
+        self.outcome = RunOutcome(
+            run=self.run,
+            agent=self.spec.name,
+            digest=self.digest,
+            status=status,
+            output=output,
+            reason=reason,
+            steps=len(self.steps),
+            calls=len(self.ledger),
+            usage=self.usage,
+            effects=self.effects,
+            failure=failure,
+        )
+        self.finished_at = self.now()
+        self.event("finished", f"{status}" + (f": {reason}" if reason else ""), status=status)
+        self.move(status)
+        return self.outcome
+
+    def view(self) -> RunView:
+        """The run as people inspect it."""
+        return RunView(
+            run=self.run,
+            agent=self.spec.name,
+            digest=self.digest,
+            task=shorten(self.given.task, 2000),
+            user=self.given.user,
+            dry_run=self.dry_run,
+            status=self.status,
+            started_at=self.started_at,
+            finished_at=self.finished_at,
+            steps=self.steps,
+            requests=list(self.requests.values()),
+            decisions=self.decisions,
+            ignored=self.ignored,
+            effects=self.effects,
+            usage=self.usage,
+            outcome=self.outcome,
+        )
+
+    def page_of_events(self, asked: EventsRequest) -> list[RunEvent]:
+        """Events from number `after` on."""
+        return self.events[asked.after : asked.after + asked.limit]
+

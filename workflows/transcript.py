@@ -1,0 +1,76 @@
+"""The transcript: the workflow is its only store, append-only, named by a chain of digests.
+
+A plan activity is told the position and digest of what came before and only what is new since. The answer of
+the planner itself is never sent again, nor are large tool results: their text is in history already, as the
+result of the tool's activity, and a reference stands in for it. A worker that misses anything asks by query.
+"""
+
+from holdfast.contracts.base import JsonObject
+from holdfast.contracts.digests import EMPTY_CHAIN, canonical, chain
+from holdfast.contracts.messages import REFERENCE, Message, Page, PageRequest
+
+REFERENCE_MIN_CHARS = 512
+"""A shorter tool result is sent along: a reference would hardly be smaller, and may cost a query."""
+
+
+class Transcript:
+    """Messages, the digest after each, and how many of them the planners' workers have been sent."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self._digests = [EMPTY_CHAIN]
+        self._planned = 0
+        self._calls: dict[tuple[int, int], str] = {}
+
+    def append(self, message: Message, calls: dict[int, str] | None = None) -> None:
+        """Add a message; `calls` names, by block index, the calls whose results its blocks are."""
+        for block, call in (calls or {}).items():
+            self._calls[len(self.messages), block] = call
+        self.messages.append(message)
+        self._digests.append(chain(self._digests[-1], message.model_dump(mode="json")))
+
+    def planned(self) -> None:
+        """The last message is a planner's answer: its worker knows everything up to here."""
+        self._planned = len(self.messages)
+
+    @property
+    def position(self) -> int:
+        """How many messages the last planner's worker knows."""
+        return self._planned
+
+    @property
+    def before(self) -> str:
+        """The digest of those."""
+        return self._digests[self._planned]
+
+    @property
+    def after(self) -> str:
+        """The digest of all messages."""
+        return self._digests[-1]
+
+    def new(self) -> list[Message]:
+        """What was said since, with references in place of large results."""
+        return [self._referring(index) for index in range(self._planned, len(self.messages))]
+
+    def page(self, asked: PageRequest) -> Page:
+        """Whole messages from `start` on, before `stop`, up to `max_bytes`, at least one."""
+        found: list[Message] = []
+        size = 0
+        for message in self.messages[asked.start : asked.stop]:
+            size += len(canonical(message.model_dump(mode="json")))
+            if found and size > asked.max_bytes:
+                break
+            found.append(message)
+        return Page(position=asked.start, total=len(self.messages), messages=found)
+
+    def _referring(self, index: int) -> Message:
+        message = self.messages[index]
+        blocks = [self._reference(index, at, block) for at, block in enumerate(message.content)]
+        return message.model_copy(update={"content": blocks})
+
+    def _reference(self, index: int, at: int, block: JsonObject) -> JsonObject:
+        call = self._calls.get((index, at))
+        if call is None or len(block["content"]) < REFERENCE_MIN_CHARS:
+            return block
+        rest = {key: value for key, value in block.items() if key not in ("type", "content")}
+        return {**rest, "type": REFERENCE, "call": call}
