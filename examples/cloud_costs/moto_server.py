@@ -85,6 +85,7 @@ class MotoServer:
                 cwd=_ROOT,
                 env={
                     **os.environ,
+                    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
                     "MOTO_ENABLE_RECORDING": "true",
                     "MOTO_RECORDER_FILEPATH": str(self.recording),
                 },
