@@ -82,7 +82,7 @@ class MessagesServer:
         self._rules = RequestRules(accept_foreign_thinking=accept_foreign_thinking)
         self._cache = PromptCache()
         self._bodies = BodyReader()
-        self._beyond: list[str] = []
+        self._unplayable: list[str] = []
         self._arrivals: list[tuple[int, concurrent.futures.Future[ModelRequest]]] = []
         self._lock = threading.Lock()
         self._port = 0
@@ -109,7 +109,7 @@ class MessagesServer:
 
     def assert_all_legal(self) -> None:
         """Raises AssertionError when any request was one that the real API refuses, or came beyond the script."""
-        wrong = self.refusals + self._beyond
+        wrong = self.refusals + self._unplayable
         if wrong:
             raise AssertionError("The scripted model was asked what it must refuse.\n" + "\n".join(wrong))
 
@@ -235,6 +235,10 @@ class MessagesServer:
         except ClientGone:
             request.client_gone = True
             raise
+        except Exception as error:
+            wrong = f"Request {request.number} could not be answered with {request.answered_with}: {error!r}"
+            self._unplayable.append(wrong)
+            raise
 
     def _record(self, http: HttpRequest, body: dict[str, Any]) -> ModelRequest:
         headers = dict(http.headers)
@@ -282,7 +286,7 @@ class MessagesServer:
             if isinstance(step, Answer | Fault):
                 return step
             wrong = f"The script returned {step!r} for request {request.number}; a step is built with say(), call() …"
-        self._beyond.append(wrong)
+        self._unplayable.append(wrong)
         return Fault(400, message=wrong)
 
     def _message(self, request: ModelRequest, answer: Answer) -> dict[str, Any]:

@@ -204,7 +204,7 @@ async def test_a_slow_answer_comes_after_its_delay() -> None:
         assert time.monotonic() - began >= 0.2
         began = time.monotonic()
         await streamed(client)
-        assert time.monotonic() - began >= 0.12
+        assert time.monotonic() - began >= 0.1
 
 
 async def test_a_key_is_needed_and_may_be_the_wrong_one() -> None:
@@ -250,3 +250,13 @@ async def test_the_sdks_own_retries_reach_the_answer_behind_a_fault() -> None:
     async with MessagesServer(script) as server, client_of(server).with_options(max_retries=1) as client:
         await streamed(client)
     assert [request.headers["x-stainless-retry-count"] for request in server.requests] == ["0", "1"]
+
+
+async def test_a_step_that_cannot_be_sent_fails_the_test() -> None:
+    """A header that HTTP does not allow is a mistake of the script, and is told when the server is left."""
+    server = MessagesServer([fault(500, headers={"x-note": "two\nlines"})], strict=False)
+    async with server, client_of(server) as client:
+        with pytest.raises(APIConnectionError):
+            await created(client)
+    with pytest.raises(AssertionError, match="Request 1 could not be answered with fault 500"):
+        server.assert_all_legal()
