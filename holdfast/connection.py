@@ -141,6 +141,7 @@ def _reason(error: str) -> str:
         ("Unauthenticated", "it refused the credentials"),
         ("PermissionDenied", "it refused the credentials"),
         ("http2 error", "what answers there is not a Temporal server, or it expects TLS"),
+        ("operation was canceled", "what answers there is not a Temporal server"),
         ("Unimplemented", "what answers there is not a Temporal server"),
         ("certificate", "its TLS certificate was not accepted"),
     ):

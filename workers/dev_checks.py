@@ -20,8 +20,8 @@ from typing import IO, Any
 
 from temporalio.client import Client
 
-from holdfast.dev_state import read_dev_state
-from workers.dev_config import STATE_FOLDER, DevConfig
+from holdfast.dev_state import STATE_FILE, read_dev_state
+from workers.dev_config import DevConfig
 from workers.dev_problems import (
     BinaryMissing,
     DatabaseInUse,
@@ -60,7 +60,7 @@ def make_folders(config: DevConfig) -> None:
     Raises:
         DatabaseUnusable: One cannot be made or written to.
     """
-    for folder in {config.log_path.parent, config.base / STATE_FOLDER}:
+    for folder in {config.log_path.parent, config.base / STATE_FILE.parent}:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             probe = folder / f".writable.{os.getpid()}"

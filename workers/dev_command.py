@@ -82,7 +82,7 @@ async def _set_up_existing(config: DevConfig, target: Target, say: Say) -> None:
     client = await connect_to(target)
     say(f"using the Temporal server at {target.address} ({target.source}); none is started")
     if await ensure_namespace(client, config.retention):
-        say(f"registered the namespace {target.namespace}; it can be used within ten seconds")
+        say(f"registered the namespace {target.namespace}")
     added = await ensure_search_attributes(client, config.search_attributes)
     say(f"added the search attributes {', '.join(added)}" if added else "its search attributes are all there")
 

@@ -16,13 +16,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+)
 
+from holdfast.dev_state import STATE_FILE
 from workers.dev_problems import DevConfigError
 
 FILE_NAME = "temporal-dev.yaml"
 PACKAGED_FILE = Path(__file__).with_name(FILE_NAME)
-STATE_FOLDER = ".holdfast"
 
 SearchAttributeType = Literal["Text", "Keyword", "Int", "Double", "Bool", "Datetime", "KeywordList"]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -35,6 +43,12 @@ def _duration(value: object) -> object:
         if match is None:
             raise ValueError("a duration is a whole number and a unit, such as 720h, 30d, 90m or 45s")
         return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    return value
+
+
+def _long_enough(value: timedelta) -> timedelta:
+    if value < timedelta(hours=1):
+        raise ValueError("a server keeps closed runs for at least 1h")
     return value
 
 
@@ -53,7 +67,7 @@ class DevConfig(BaseModel):
     http_port: Port
     metrics_port: Port
     namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    retention: Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(hours=1))]
+    retention: Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_long_enough)]
     database: Annotated[str, Field(min_length=1)] | None
     sqlite_pragmas: dict[str, str | int]
     search_attributes: dict[str, SearchAttributeType]
@@ -74,7 +88,7 @@ class DevConfig(BaseModel):
     @property
     def log_path(self) -> Path:
         """The server's log: beside the database, or in `.holdfast` when there is none."""
-        folder = self.database_path.parent if self.database_path else self._base / STATE_FOLDER
+        folder = self.database_path.parent if self.database_path else self._base / STATE_FILE.parent
         return folder / "temporal.log"
 
     def but(self, *, base: Path | None = None, **changes: Any) -> DevConfig:
@@ -181,7 +195,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise DevConfigError(
             f"{file}: must hold keys and values such as `port: 7233`, not a {type(content).__name__}."
         )
-    return content
+    return {str(key): value for key, value in content.items()}
 
 
 def _validated(content: dict[str, Any], source: str) -> DevConfig:
@@ -189,29 +203,37 @@ def _validated(content: dict[str, Any], source: str) -> DevConfig:
         return DevConfig.model_validate(content)
     except ValidationError as error:
         problems = [_explain(detail) for detail in error.errors()]
-        raise DevConfigError("\n".join(f"{source}: {problem}" for problem in problems)) from None
+        raise DevConfigError(
+            "\n".join(f"{source}: {problem}" for problem in dict.fromkeys(problems))
+        ) from None
+
+
+_SCALARS = {
+    "dynamic_config": "must be a text, a number, true or false",
+    "sqlite_pragmas": "must be a text or a whole number",
+}
 
 
 def _explain(detail: Any) -> str:
-    # pydantic ends the place of a union's problem with the member that it tried; the key is what people wrote.
-    place = [str(part) for part in detail["loc"]]
-    key = ".".join(
-        place[:2] if place[0] in {"sqlite_pragmas", "search_attributes", "dynamic_config"} else place[:1]
-    )
+    field, *inner = [str(part) for part in detail["loc"]]
+    if inner:
+        # One problem for each type of the union that was tried; all are told in the same words, and then once.
+        message = _SCALARS.get(field, detail["msg"])
+        return f"`{field}.{inner[0]}`: {message} (found {detail['input']!r})."
     if detail["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, DevConfig.model_fields, n=1)
+        near = difflib.get_close_matches(field, DevConfig.model_fields, n=1)
         guess = f" Did you mean `{near[0]}`?" if near else ""
-        return f"`{key}` is not a key.{guess} Valid keys: {', '.join(DevConfig.model_fields)}."
-    return f"`{key}`: {detail['msg'].removeprefix('Value error, ')} (found {detail['input']!r})."
+        return f"`{field}` is not a key.{guess} Valid keys: {', '.join(DevConfig.model_fields)}."
+    return f"`{field}`: {detail['msg'].removeprefix('Value error, ')} (found {detail['input']!r})."
 
 
 class _NoDuplicates(yaml.SafeLoader):
     """Refuses a key that stands twice, of which YAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[object] = set()
+        seen: set[str] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
+            key = str(self.construct_object(key_node, deep=True))
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"`{key}` stands twice", key_node.start_mark

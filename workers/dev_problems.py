@@ -16,6 +16,7 @@ Every message is complete: what happened, where, and what to do next. None needs
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,15 +109,13 @@ def log_tail(log: Path, start: int = 0) -> str:
 
 
 def _open_files() -> Iterator[tuple[Holder, str]]:
+    # Processes and files come and go while one looks, and those of other users cannot be read.
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            links = [str(link.readlink()) for link in (process / "fd").iterdir()]
-        except OSError:  # it has just ended, or belongs to somebody else
-            continue
-        if links:
-            name = next(iter(_lines(process / "comm")), "a process")
-            holder = Holder(int(process.name), name)
-            yield from ((holder, link) for link in links)
+        with contextlib.suppress(OSError):
+            holder = Holder(int(process.name), (process / "comm").read_text().strip())
+            for link in (process / "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    yield holder, str(link.readlink())
 
 
 def _lines(path: Path) -> list[str]:

@@ -6,6 +6,7 @@ retention of the local server's own namespace.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -25,6 +26,8 @@ from holdfast.errors import HoldfastError
 from workers.dev_config import SearchAttributeType, packaged_dev_config
 
 _RPC_TIMEOUT = timedelta(seconds=5)
+_KNOWN_WITHIN = timedelta(seconds=30)
+_LOOK_EVERY = timedelta(seconds=0.1)
 _MAY_NOT = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED}
 
 
@@ -72,7 +75,7 @@ async def ensure_namespace(client: Client, retention: timedelta | None = None) -
         retention: How long a namespace that has to be registered keeps its closed runs; 720 hours by default.
 
     Returns:
-        Whether it was registered now. It may then take the server up to ten seconds until it can be used.
+        Whether it was registered now, in which case this waits the seconds until the server knows it everywhere.
 
     Raises:
         ServerSetupError: It does not exist and this client may not register it, or it is being deleted.
@@ -107,6 +110,7 @@ async def ensure_namespace(client: Client, retention: timedelta | None = None) -
             f"Name another one with --namespace, or have an operator run `temporal operator namespace create "
             f"--namespace {name} --retention {_hours(keep.ToTimedelta())}`."
         ) from None
+    await _until_known(client)
     return True
 
 
@@ -123,6 +127,26 @@ async def set_retention(client: Client, retention: timedelta) -> None:
             namespace=client.namespace, config=NamespaceConfig(workflow_execution_retention_ttl=keep)
         ),
         timeout=_RPC_TIMEOUT,
+    )
+
+
+async def _until_known(client: Client) -> None:
+    """The server's parts read the list of namespaces every few seconds, and refuse one that they do not know yet."""
+    for _ in range(int(_KNOWN_WITHIN / _LOOK_EVERY)):
+        try:
+            await client.count_workflows(rpc_timeout=_RPC_TIMEOUT)
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise ServerSetupError(
+                    f"Namespace {client.namespace} was registered on {_where(client)} but cannot be used: "
+                    f"{error.message}."
+                ) from None
+        else:
+            return
+        await asyncio.sleep(_LOOK_EVERY.total_seconds())
+    raise ServerSetupError(
+        f"Namespace {client.namespace} was registered on {_where(client)} but is still not known there after "
+        f"{_KNOWN_WITHIN.total_seconds():g} seconds. Try again in a moment."
     )
 
 
@@ -151,12 +175,19 @@ def _cannot_add(
     client: Client, names: Mapping[str, SearchAttributeType], error: RPCError
 ) -> ServerSetupError:
     flags = " ".join(f"--name {name} --type {kind}" for name, kind in sorted(names.items()))
-    why = "this connection may not add them" if error.status in _MAY_NOT else "adding them failed"
-    return ServerSetupError(
-        f"Namespace {client.namespace} on {_where(client)} needs search attributes, and {why} ({error.message}). "
-        f"Have an operator run: temporal operator search-attribute create --namespace {client.namespace} {flags} "
-        "(on Temporal Cloud: add them to the namespace in its web UI)."
-    )
+    needs = f"Namespace {client.namespace} on {_where(client)} needs search attributes"
+    if error.status in _MAY_NOT:
+        return ServerSetupError(
+            f"{needs}, and this connection may not add them ({error.message}). Have an operator run: temporal "
+            f"operator search-attribute create --namespace {client.namespace} {flags} "
+            "(on Temporal Cloud: add them to the namespace in its web UI)."
+        )
+    if error.status in {RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.RESOURCE_EXHAUSTED}:
+        return ServerSetupError(
+            f"{needs} that it has no room for: {error.message.rstrip('.')}. Use another namespace (--namespace), "
+            f"or remove attributes that nothing needs. Needed are: {', '.join(sorted(names))}."
+        )
+    return ServerSetupError(f"{needs}, and it failed to list or add them: {error.message}. Try again.")
 
 
 def _enum(kind: SearchAttributeType) -> IndexedValueType.ValueType:
