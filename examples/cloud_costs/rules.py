@@ -33,6 +33,9 @@ REQUESTS_PER_RUN = 1
 
 UNASKED_PER_RUN = 2
 
+_ANSWERED = "Not done:"
+"""So begins what the engine says of a call that a human or a guard decided against: an answer, not a failure."""
+
 _REGION = re.compile(r"\b(?:us|eu|ap|sa|ca|me|af|il|mx|cn)(?:-gov|-iso[a-z]?)?-[a-z]+-\d\b")
 
 
@@ -146,7 +149,9 @@ def _finish(view: PlanView, reports: list[IdleReport], chosen: list[Choice]) -> 
         summary=_summary(reports, stopped, proposed, unread, saved),
     )
     reasons = [f"{call.arguments.get('region')}: {_words(call)}" for call in unread]
-    reasons += [f"{instance_id}: {why}" for instance_id, why in failures.items() if "rejected" not in why]
+    reasons += [
+        f"{instance_id}: {why}" for instance_id, why in failures.items() if not why.startswith(_ANSWERED)
+    ]
     if view.last_turn:
         reasons.append("a limit of the run was reached")
     if not reasons:
@@ -166,7 +171,7 @@ def _outcome(call: CallMade, instance_id: str) -> tuple[Proposal, bool]:
             ),
             result.dry_run,
         )
-    # A person edited the call, or the result was stored elsewhere: what was asked for is known.
+    # The result is not readable: what was asked for is known.
     cost = Decimal(str(call.arguments.get("monthly_cost_usd", 0)))
     return Proposal(instance_id=instance_id, monthly_savings_usd=cost), False
 
@@ -198,8 +203,13 @@ def _words(call: CallMade) -> str:
 
 
 def _read(kind: type[ResultT], call: CallMade) -> ResultT | None:
-    """The call's result as the tool made it; None when it was cut or replaced by words."""
+    """The call's result as the tool made it; None when it was cut or replaced by words.
+
+    When a person edited the call, words about that stand before the result.
+    """
     try:
+        if isinstance(call.result, str):
+            return kind.model_validate_json(call.result.rpartition("Result: ")[2])
         return kind.model_validate(call.result)
     except ValidationError:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -261,11 +262,12 @@ def test_a_dry_run_proposes_and_saves_nothing() -> None:
 
 
 def test_an_edited_call_counts_by_what_was_carried_out() -> None:
-    """When a human changed the call, its result is words; the arguments that ran say what was stopped."""
+    """When a human changed the call, words stand before its result, which says what was really stopped."""
+    done = stop("tiny", "60.5").result
     call = CallMade(
         "stop_instance",
-        {"region": EU, "instance_id": "i-tiny", "monthly_cost_usd": 60.5},
-        "dana changed the arguments to … before approving. Result: …",
+        {"region": EU, "instance_id": "i-big", "monthly_cost_usd": 400.0},
+        f"dana changed the arguments to {{}} before approving. Result: {json.dumps(done)}",
         ok=True,
     )
     report = report_of(next_plan(look(CANDIDATES[:2]), snapshot("big"), call))
