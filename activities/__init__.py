@@ -1,1 +1,1 @@
-"""Activities do: every effect on the world outside a workflow happens here."""
+"""What touches the world: models, tools, guards. Joined to the workflow by name only."""

@@ -180,7 +180,7 @@ class AgentRun:
         )
         state.steps.append(step)
         data = step.model_dump(mode="json", exclude={"calls"})
-        state.event("plan", step.text or "(no words)", **data)
+        state.event("plan", step.text or "(no words)", data)
         return step
 
     # The doors. Signals take anything and never fail; what changes nothing is recorded.

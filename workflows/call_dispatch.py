@@ -84,7 +84,7 @@ class CallDispatch:
                 self._identify(one, tool)
             step.calls.append(record)
             state.ledger.append(record)
-            state.event("call", _describe(record), **record.model_dump(mode="json"))
+            state.event("call", _describe(record), record.model_dump(mode="json"))
             proposed.append(one)
         return proposed
 
@@ -149,7 +149,7 @@ class CallDispatch:
         answer = await self._outcome_of(one, verdicts.get(record.id))
         record.finished_at = self._state.now()
         record.preview = shorten(answer.text, PREVIEW_CHARS)
-        self._state.event("result", f"{record.tool}: {record.status}", **record.model_dump(mode="json"))
+        self._state.event("result", f"{record.tool}: {record.status}", record.model_dump(mode="json"))
         self._state.show()
         return answer
 

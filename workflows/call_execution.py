@@ -112,13 +112,13 @@ class CallExecution:
         record.status, record.failure = "failed", failure
         if tool.writes:
             self._state.effect(record, reversible=tool.effect == "reversible")
-        self._state.event("notice", failure.message, **failure.model_dump())
+        self._state.event("notice", failure.message, failure.model_dump())
         return Answer(feedback.failed(failure), is_error=True)
 
     async def _find_out(self, record: CallRecord, tool: ToolSpec, failure: Failure) -> Answer | None:
         """What became of a write whose answer was lost. None: it did not happen, so run it."""
         record.status = "unknown"
-        self._state.event("notice", f"unknown outcome of {tool.name}: {failure.message}", call=record.id)
+        self._state.event("notice", f"unknown outcome of {tool.name}: {failure.message}", {"call": record.id})
         probed = await self._probe(record, tool) if tool.has_probe else Probed(finding="unsure")
         if probed.finding == "happened":
             return self._done(record, tool, probed.result, verbatim=False)

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType  # noqa: A004
 
 from holdfast.contracts.calls import Failure
+from holdfast.contracts.names import NOT_STARTED
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,6 @@ def read_failure(error: ActivityError) -> ReadFailure:
         )
     message = str(cause) if cause is not None else str(error)
     return ReadFailure(Failure(kind="unclassified", message=message, error=type(cause).__name__))
-
-
-NOT_STARTED = "NotStarted"
-"""Error type of an activity that failed before it began its work, such as for want of the tool's code."""
 
 
 def _timeout(cause: TimeoutError) -> ReadFailure:

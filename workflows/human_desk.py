@@ -105,7 +105,7 @@ class HumanDesk:
             deadline=deadline.isoformat(timespec="seconds") if deadline else None,
         )
         state.requests[name] = request
-        state.event("request", f"{kind} by {by}: {why}", **request.model_dump(mode="json"))
+        state.event("request", f"{kind} by {by}: {why}", request.model_dump(mode="json"))
         state.show()
         try:
             await workflow.wait_condition(
@@ -155,7 +155,7 @@ class HumanDesk:
         )
         self._decided[request.id] = decision
         state.decisions.append(decision)
-        state.event("decision", f"{request.id}: {choice} by {given.by}", **decision.model_dump(mode="json"))
+        state.event("decision", f"{request.id}: {choice} by {given.by}", decision.model_dump(mode="json"))
         state.show()
 
     def _ignore(self, signal: str, why: str) -> None:

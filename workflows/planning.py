@@ -110,7 +110,7 @@ class Planning:
         """One rung down; from the last one, to a human."""
         state = self._state
         name = planner_name(state.spec.ladder[self._rung])
-        state.event("notice", f"{name} failed ({failure.kind}): {failure.message}", **failure.model_dump())
+        state.event("notice", f"{name} failed ({failure.kind}): {failure.message}", failure.model_dump())
         below = ladder.next_rung(state.spec, self._rung)
         if below is not None:
             self._rung, self._failed_at = below, step

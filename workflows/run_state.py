@@ -7,7 +7,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 from temporalio.exceptions import ApplicationError
 
 from holdfast.contracts import names
-from holdfast.contracts.base import Json
+from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
 from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import Decision, Ignored, Request
@@ -70,7 +70,7 @@ class RunState:
         """How long the run has been open."""
         return (workflow.now() - workflow.info().start_time).total_seconds()
 
-    def event(self, kind: str, text: str, **data: Json) -> None:
+    def event(self, kind: str, text: str, data: JsonObject | None = None) -> None:
         """Note what happened, for those who watch."""
         self.events.append(
             RunEvent.model_validate(
@@ -80,7 +80,7 @@ class RunState:
                     "kind": kind,
                     "step": len(self.steps),
                     "text": shorten(text, 2000),
-                    "data": data,
+                    "data": data or {},
                 }
             )
         )
@@ -155,7 +155,7 @@ class RunState:
             failure=failure,
         )
         self.finished_at = self.now()
-        self.event("finished", f"{status}" + (f": {reason}" if reason else ""), status=status)
+        self.event("finished", f"{status}" + (f": {reason}" if reason else ""), {"status": status})
         self.move(status)
         return self.outcome
 

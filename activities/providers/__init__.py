@@ -1,1 +1,1 @@
-"""Providers: one module per planner service, each turning a plan request into a plan."""
+"""Model providers, each behind one function: a request in, content and usage out."""

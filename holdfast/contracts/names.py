@@ -19,6 +19,9 @@ PROBE_SUFFIX: Final = ":probe"
 """`stop_instance:probe` is the activity that finds out whether `stop_instance` happened.
 Colons cannot stand in a tool's name, so these cannot collide with one."""
 
+NOT_STARTED: Final = "NotStarted"
+"""Error type of an activity that failed before it began its work: nothing can have happened."""
+
 # Built-in calls: offered to every agent, carried out by the engine.
 FINISH: Final = "finish"
 ASK_HUMAN: Final = "ask_human"

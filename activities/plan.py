@@ -1,0 +1,94 @@
+"""The planning activity: put the transcript together, ask one rung, hand over what it answered."""
+
+import time
+from collections.abc import Awaitable, Callable
+
+from temporalio import activity
+
+from activities.failing import application_error
+from activities.heartbeat import heartbeating
+from activities.registry import AgentRegistry
+from activities.rules import plan_by_rules
+from activities.run_queries import ask_run
+from activities.transcripts import TranscriptCache, TranscriptMismatch
+from holdfast.contracts import names
+from holdfast.contracts.calls import Failure
+from holdfast.contracts.messages import Message, Page, PageRequest
+from holdfast.contracts.plans import PlanInput, PlanOutcome
+from holdfast.contracts.spec import AgentSpec, RulesRung
+
+LIVE_TEXT_CHARS = 2000
+"""How much of the growing answer a heartbeat carries."""
+
+class LiveText:
+    """The answer as it grows; heartbeats show its end."""
+
+    def __init__(self) -> None:
+        self.read: Callable[[], str] = str
+
+    def tail(self) -> str:
+        """The last of what has been said."""
+        return self.read()[-LIVE_TEXT_CHARS:]
+
+
+PlanActivity = Callable[[PlanInput], Awaitable[PlanOutcome]]
+
+
+def plan_activity(registry: AgentRegistry, cache: TranscriptCache) -> PlanActivity:
+    """The activity that plans one step."""
+
+    @activity.defn(name=names.PLAN)
+    async def plan(asked: PlanInput) -> PlanOutcome:
+        started = time.monotonic()
+        live = LiveText()
+        async with heartbeating(lambda: {"step": asked.step, "text": live.tail()}):
+            spec = await _spec(registry, asked)
+            messages = await _transcript(cache, asked)
+            outcome = await _ask(registry, spec, asked, messages, live)
+        cache.append(asked.run, asked.after, Message(role="assistant", content=outcome.content))
+        return outcome.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
+
+    return plan
+
+
+async def _spec(registry: AgentRegistry, asked: PlanInput) -> AgentSpec:
+    """The spec that the run lives by: known here, or asked of the run."""
+    known = registry.spec(asked.digest)
+    if known is None:
+        known = await ask_run(asked.run, names.SPEC, result_type=AgentSpec)
+        registry.learn(known)
+    return known
+
+
+async def _transcript(cache: TranscriptCache, asked: PlanInput) -> list[Message]:
+    async def fetch(page: PageRequest) -> Page:
+        found: Page = await ask_run(asked.run, names.TRANSCRIPT, page, result_type=Page)
+        return found
+
+    try:
+        return await cache.assemble(asked, fetch)
+    except TranscriptMismatch as error:
+        failure = Failure(kind="fatal", message=str(error), error="TranscriptMismatch")
+        raise application_error(failure, retry=True) from error
+
+
+async def _ask(
+    registry: AgentRegistry, spec: AgentSpec, asked: PlanInput, messages: list[Message], live: LiveText
+) -> PlanOutcome:
+    rung = spec.ladder[asked.rung]
+    if isinstance(rung, RulesRung):
+        return await plan_by_rules(registry, spec, rung, asked, messages)
+    # Imported on first use: the SDK takes seconds, and agents that plan by rules never need it.
+    from activities.providers.answer_stream import AnswerStream  # noqa: PLC0415
+    from activities.providers.anthropic import plan_with_claude  # noqa: PLC0415
+
+    stream = AnswerStream()
+    live.read = stream.text
+    return await plan_with_claude(
+        spec,
+        rung,
+        messages,
+        last_turn=asked.last_turn,
+        max_tokens_factor=asked.max_tokens_factor,
+        stream=stream,
+    )

@@ -1,0 +1,158 @@
+"""Claude, through the official SDK: one streamed request to the Messages API.
+
+The SDK's retries are off: Temporal retries, so that each attempt is seen, bounded and survives the worker.
+`ANTHROPIC_API_KEY` and `ANTHROPIC_BASE_URL` are read by the SDK itself.
+"""
+
+import functools
+import json
+from typing import Any
+
+import anthropic
+from anthropic import AsyncAnthropic
+from anthropic._streaming import AsyncStream
+
+from activities.failing import application_error
+from activities.providers.answer_stream import AnswerStream, BrokenStream, StreamError
+from activities.providers.pricing import usage_of
+from holdfast.contracts.base import JsonObject
+from holdfast.contracts.calls import Failure
+from holdfast.contracts.messages import Message
+from holdfast.contracts.plans import PlanOutcome
+from holdfast.contracts.spec import AgentSpec, ModelRung
+from policies.failures import provider_failure
+from policies.finishing import built_in_tools
+from policies.handoff import api_name, contain
+
+PROVIDER = "anthropic"
+CACHE = {"type": "ephemeral"}
+
+
+@functools.cache
+def _client() -> AsyncAnthropic:
+    """One client, and so one connection pool, a process."""
+    return AsyncAnthropic(max_retries=0)
+
+
+async def plan_with_claude(
+    spec: AgentSpec,
+    rung: ModelRung,
+    messages: list[Message],
+    *,
+    last_turn: bool,
+    max_tokens_factor: int,
+    stream: AnswerStream,
+) -> PlanOutcome:
+    """Ask for the next plan. The answer grows in `stream`, where others may watch it.
+
+    Raises ApplicationError: its detail is the Failure, and whether to retry and after how long is set.
+    """
+    request = _request(spec, rung, messages, last_turn=last_turn, max_tokens_factor=max_tokens_factor)
+    try:
+        async with _client().messages.with_streaming_response.create(
+            **request, timeout=rung.timeout_seconds
+        ) as response:
+            request_id = response.headers.get("request-id")
+            if "text/event-stream" in response.headers.get("content-type", ""):
+                async for event in AsyncStream.raw_events(response.http_response):
+                    if event.data:
+                        stream.feed(_decode(event.data))
+            else:
+                stream.whole(_whole_answer(await response.text()))
+    except StreamError as error:
+        raise _failed(None, error.error_type, str(error), {}) from error
+    except anthropic.APIStatusError as error:
+        raise _failed(error.status_code, _error_type(error), error.message, dict(error.response.headers)) from error
+    except anthropic.APIConnectionError as error:
+        raise _failed(None, "connection_error", _chain(error), {}) from error
+    except anthropic.AnthropicError as error:  # no key, no profile: nothing was sent
+        failure = Failure(kind="credentials", message=str(error), error=type(error).__name__)
+        raise application_error(failure, retry=False) from error
+    except (BrokenStream, anthropic.httpx2.HTTPError, KeyError, TypeError) as error:
+        raise _failed(None, "broken_answer", f"the answer is broken: {_chain(error)}", {}) from error
+    if not stream.complete:
+        raise _failed(None, "broken_answer", "the answer ended in the middle (no message_stop)", {})
+    content, defects = contain(stream.content(), spec.max_argument_bytes)
+    model = str(stream.message.get("model") or rung.model)
+    return PlanOutcome(
+        content=content,
+        stop_reason=str(stream.stop_reason),
+        planner=model,
+        kind="model",
+        usage=usage_of(PROVIDER, model, stream.usage),
+        defects=defects,
+        request_id=request_id,
+    )
+
+
+def _request(
+    spec: AgentSpec, rung: ModelRung, messages: list[Message], *, last_turn: bool, max_tokens_factor: int
+) -> dict[str, Any]:
+    """The request's body. Tools, system and everything said before are marked for the prompt cache."""
+    offered = [] if last_turn else [_tool(tool.name, tool.description, tool.input_schema) for tool in spec.tools]
+    request: dict[str, Any] = {
+        "model": rung.model,
+        "max_tokens": rung.max_tokens * max_tokens_factor,
+        "system": [{"type": "text", "text": spec.instructions, "cache_control": CACHE}],
+        "tools": [*offered, *built_in_tools(spec, last_turn=last_turn)],
+        "messages": _cached([message.model_dump(mode="json") for message in messages]),
+        "stream": True,
+    }
+    if not spec.instructions.strip():
+        del request["system"]
+    if rung.thinking is not None:
+        request["thinking"] = rung.thinking
+    return request
+
+
+def _tool(name: str, description: str, schema: JsonObject) -> JsonObject:
+    return {"name": api_name(name), "description": description, "input_schema": schema}
+
+
+def _cached(messages: list[JsonObject]) -> list[JsonObject]:
+    """The messages with a cache mark on the last block of the last two of the user's."""
+    users = [at for at, message in enumerate(messages) if message["role"] == "user"][-2:]
+    for at in users:
+        *rest, last = messages[at]["content"]
+        messages[at] = {**messages[at], "content": [*rest, {**last, "cache_control": CACHE}]}
+    return messages
+
+
+def _decode(data: str) -> JsonObject:
+    try:
+        event = json.loads(data)
+    except ValueError as error:
+        raise BrokenStream(f"an event is no JSON: {error}") from None
+    if not isinstance(event, dict):
+        raise BrokenStream("an event is no JSON object")
+    return event
+
+
+def _whole_answer(body: str) -> JsonObject:
+    """An answer that is no stream: a message in one piece, or not an answer at all."""
+    try:
+        message = json.loads(body)
+    except ValueError:
+        raise BrokenStream(f"it is neither a stream nor JSON: {body[:200]!r}") from None
+    if not isinstance(message, dict) or message.get("type") != "message":
+        raise BrokenStream(f"it is no message: {body[:200]!r}")
+    return message
+
+
+def _failed(status: int | None, error_type: str | None, message: str, headers: dict[str, str]) -> Exception:
+    found = provider_failure(status=status, error_type=error_type, message=message, headers=headers)
+    return application_error(found.failure, retry=found.retry, retry_after=found.retry_after)
+
+
+def _error_type(error: anthropic.APIStatusError) -> str | None:
+    """The `error.type` of the body, if the body is what the API documents."""
+    body = error.body
+    inner = body.get("error") if isinstance(body, dict) else None
+    found = inner.get("type") if isinstance(inner, dict) else None
+    return found if isinstance(found, str) else type(error).__name__
+
+
+def _chain(error: BaseException) -> str:
+    """The error and what caused it: `Connection error.` alone tells an operator nothing."""
+    cause = error.__cause__
+    return f"{error} ({type(cause).__name__}: {cause})" if cause is not None else str(error) or type(error).__name__

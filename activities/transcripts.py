@@ -1,0 +1,130 @@
+"""What this worker remembers of the transcripts of the runs it has planned for.
+
+A cache and no more: each entry is a chain of digests, so a wrong or stale one is noticed, and what is missing
+is asked of the run's workflow by query, which leaves no trace in history.
+"""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from holdfast.contracts.digests import EMPTY_CHAIN, canonical, chain
+from holdfast.contracts.messages import REFERENCE, Message, Page, PageRequest
+from holdfast.contracts.plans import PlanInput
+
+Fetch = Callable[[PageRequest], Awaitable[Page]]
+"""Asks the workflow of a run for a page of its transcript."""
+
+DEFAULT_CACHE_BYTES = 256 * 1024 * 1024
+
+
+class TranscriptMismatch(Exception):  # noqa: N818  # named for what is wrong
+    """The workflow's own pages do not have the digest that the plan names: a bug, or another run's id."""
+
+
+@dataclass
+class _Entry:
+    messages: list[Message] = field(default_factory=list)
+    digests: list[str] = field(default_factory=lambda: [EMPTY_CHAIN])
+    size: int = 0
+
+    def append(self, message: Message) -> None:
+        body = message.model_dump(mode="json")
+        self.messages.append(message)
+        self.digests.append(chain(self.digests[-1], body))
+        self.size += len(canonical(body))
+
+    def cut(self, position: int) -> None:
+        """Forget everything from `position` on."""
+        del self.messages[position:], self.digests[position + 1 :]
+        self.size = sum(len(canonical(message.model_dump(mode="json"))) for message in self.messages)
+
+
+class TranscriptCache:
+    """Transcripts of runs and results of calls, least recently used forgotten first, bounded in bytes."""
+
+    def __init__(self, max_bytes: int = DEFAULT_CACHE_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._results: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._bytes = 0
+        self._result_bytes = 0
+
+    def remember_result(self, run: str, call: str, text: str) -> None:
+        """Keep the rendered result of a call that this worker carried out, until a plan refers to it."""
+        self._forget_result((run, call))
+        self._results[run, call] = text
+        self._result_bytes += len(text)
+        while self._result_bytes > self._max_bytes // 4 and self._results:
+            self._forget_result(next(iter(self._results)))
+
+    def append(self, run: str, after: str, message: Message) -> None:
+        """Keep a planner's answer to the transcript that has the digest `after`."""
+        entry = self._entries.get(run)
+        if entry is not None and entry.digests[-1] == after:
+            size = entry.size
+            entry.append(message)
+            self._bytes += entry.size - size
+
+    async def assemble(self, asked: PlanInput, fetch: Fetch) -> list[Message]:
+        """The whole transcript that a plan is asked for. Raises TranscriptMismatch."""
+        entry = self._entries.pop(asked.run, None)
+        if entry is not None:
+            self._bytes -= entry.size
+        entry = self._extended(entry, asked) or await self._fetched(asked, fetch)
+        self._entries[asked.run] = entry
+        self._bytes += entry.size
+        while self._bytes > self._max_bytes and len(self._entries) > 1:
+            _, old = self._entries.popitem(last=False)
+            self._bytes -= old.size
+        return list(entry.messages)
+
+    def _extended(self, entry: _Entry | None, asked: PlanInput) -> _Entry | None:
+        """The entry with the new messages, if everything they refer to is known here."""
+        known = entry or _Entry()
+        if len(known.digests) <= asked.position or known.digests[asked.position] != asked.before:
+            return None
+        if len(known.messages) > asked.position:
+            known.cut(asked.position)
+        for message in asked.new:
+            filled = self._filled(asked.run, message)
+            if filled is None:
+                return None
+            known.append(filled)
+        return known if known.digests[-1] == asked.after else None
+
+    def _filled(self, run: str, message: Message) -> Message | None:
+        """The message with the texts its references stand for, or None when one is not known here."""
+        content = []
+        for block in message.content:
+            if block.get("type") != REFERENCE:
+                content.append(block)
+                continue
+            text = self._results.get((run, block["call"]))
+            if text is None:
+                return None
+            rest = {key: value for key, value in block.items() if key not in ("type", "call")}
+            content.append({"type": "tool_result", **rest, "content": text})
+        for block in message.content:
+            if block.get("type") == REFERENCE:
+                self._forget_result((run, block["call"]))
+        return message.model_copy(update={"content": content})
+
+    async def _fetched(self, asked: PlanInput, fetch: Fetch) -> _Entry:
+        entry, stop = _Entry(), asked.position + len(asked.new)
+        while len(entry.messages) < stop:
+            page = await fetch(PageRequest(start=len(entry.messages), stop=stop))
+            if not page.messages:
+                break
+            for message in page.messages:
+                entry.append(message)
+        if entry.digests[-1] != asked.after:
+            raise TranscriptMismatch(
+                f"the transcript of {asked.run} has {len(entry.messages)} messages with digest "
+                f"{entry.digests[-1]}, and the plan was asked for {stop} with {asked.after}"
+            )
+        return entry
+
+    def _forget_result(self, key: tuple[str, str]) -> None:
+        text = self._results.pop(key, None)
+        self._result_bytes -= len(text) if text is not None else 0

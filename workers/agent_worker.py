@@ -1,0 +1,104 @@
+"""A worker process's heart: serve agents until told to stop, then drain."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
+
+from temporalio.client import Client as TemporalClient
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
+
+from holdfast.agent import Agent
+from holdfast.contracts.names import TASK_QUEUE
+from workers.plugin import HoldfastPlugin
+from workers.server_setup import ensure_search_attributes
+
+MAX_CACHED_RUNS = 2000
+"""Runs kept in memory between their tasks; fewer than are active costs a replay for each task."""
+
+
+class AgentWorker:
+    """Serves agents from a task queue. One import and two lines for whoever embeds it:
+
+    ```python
+    async with AgentWorker(client, agents=[cloud_costs]):
+        ...
+    ```
+
+    Args:
+        client: A Temporal client, such as `await holdfast.connection.connect()` gives.
+        agents: What it serves.
+        task_queue: Where runs and calls come from.
+        concurrency: How many activities (plans, calls) run at once.
+        strict_sandbox: See `HoldfastPlugin`.
+        options: Any option of `temporalio.worker.Worker`, such as `max_cached_workflows`.
+    """
+
+    def __init__(
+        self,
+        client: TemporalClient,
+        agents: Iterable[Agent[Any]],
+        *,
+        task_queue: str = TASK_QUEUE,
+        concurrency: int = 100,
+        strict_sandbox: bool = False,
+        **options: Any,
+    ) -> None:
+        self.client = client
+        self.task_queue = task_queue
+        self.plugin = HoldfastPlugin(agents, strict_sandbox=strict_sandbox)
+        settings: dict[str, Any] = {
+            "max_cached_workflows": MAX_CACHED_RUNS,
+            "max_concurrent_activities": concurrency,
+            "workflow_task_poller_behavior": PollerBehaviorAutoscaling(),
+            "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
+            **options,
+        }
+        self._worker = Worker(client, task_queue=task_queue, plugins=[self.plugin], **settings)
+
+    @property
+    def agents(self) -> list[str]:
+        """The names of the agents it serves."""
+        return self.plugin.agents
+
+    async def run(self) -> None:
+        """Serve until `shutdown` is called. Runs are prepared for: missing search attributes are added."""
+        await ensure_search_attributes(self.client)
+        await self._worker.run()
+
+    async def shutdown(self) -> None:
+        """Take no more work, let what runs finish within the graceful timeout, then stop."""
+        await self._worker.shutdown()
+
+    async def __aenter__(self) -> "AgentWorker":
+        await ensure_search_attributes(self.client)
+        await self._worker.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._worker.__aexit__(*error)  # type: ignore[arg-type]  # passed on as it came
+
+
+@contextlib.asynccontextmanager
+async def stopping_on_signals(stop: Callable[[], Any]) -> AsyncIterator[None]:
+    """Call `stop()` (it may be a coroutine function) at the first SIGTERM or SIGINT; the second kills as usual.
+
+    The SDK handles neither: without this a deployment would end a worker like kill -9.
+    """
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[Any]] = set()
+
+    def handle(number: int) -> None:
+        loop.remove_signal_handler(number)
+        result = stop()
+        if asyncio.iscoroutine(result):
+            tasks.add(asyncio.ensure_future(result))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, handle, number)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,87 @@
+"""Holdfast as one Temporal plugin: workflows, activities, converter, sandbox and failure types together.
+
+For people who embed the engine in a worker of their own. `AgentWorker` uses it too, so there is one assembly.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import WorkerConfig, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+
+from activities.plan import plan_activity
+from activities.registry import AgentRegistry
+from activities.resolve import resolve_agent
+from activities.tools import tool_activity
+from activities.transcripts import TranscriptCache
+from activities.vet import vet
+from holdfast.agent import Agent
+from workflows.agent_run import AgentRun
+
+PASSED_THROUGH = ("holdfast", "policies", "workflows", "jsonschema_rs", "pydantic", "annotated_types")
+"""Modules that the sandbox does not load again for each run: 3 ms instead of 20. It also takes the guard
+against clocks and random off them, so the tests run strict, and a lint forbids those calls."""
+
+STRICT_PASSED_THROUGH = ("jsonschema_rs", "pydantic", "annotated_types")
+"""A compiled module cannot be loaded twice."""
+
+
+class HoldfastPlugin(SimplePlugin):
+    """Serves agents from any Temporal worker: `Worker(client, task_queue=…, plugins=[HoldfastPlugin([…])])`.
+
+    Args:
+        agents: What this worker serves.
+        strict_sandbox: Load the engine's own workflow code anew for every run, guarded against
+            non-determinism. Slower; for tests.
+        transcript_cache_bytes: How much of the transcripts this process may remember.
+    """
+
+    def __init__(
+        self,
+        agents: Iterable[Agent[Any]],
+        *,
+        strict_sandbox: bool = False,
+        transcript_cache_bytes: int = 256 * 1024 * 1024,
+    ) -> None:
+        registry, cache = AgentRegistry(agents), TranscriptCache(transcript_cache_bytes)
+        self.agents = registry.names
+        modules = STRICT_PASSED_THROUGH if strict_sandbox else PASSED_THROUGH
+
+        def sandbox(runner: WorkflowRunner | None) -> WorkflowRunner:
+            if not isinstance(runner, SandboxedWorkflowRunner):
+                return runner or SandboxedWorkflowRunner()
+            restrictions = runner.restrictions.with_passthrough_modules(*modules)
+            return dataclasses.replace(runner, restrictions=restrictions)
+
+        super().__init__(
+            "holdfast",
+            data_converter=pydantic_data_converter,
+            workflows=[AgentRun],
+            activities=[
+                resolve_agent(registry),
+                plan_activity(registry, cache),
+                vet(registry),
+                tool_activity(registry, cache),
+            ],
+            workflow_runner=sandbox,
+        )
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        """What a durable agent needs of a worker; each value may be overridden by the worker's own.
+
+        - sticky timeout 1 s: after a crash the next task goes to another worker in 1 s, not 10.
+        - heartbeat throttle 200 ms: live text and lost workers are seen at once.
+        - graceful shutdown 10 s: running calls may finish.
+        """
+        config = super().configure_worker(config)
+        defaults: WorkerConfig = {
+            "sticky_queue_schedule_to_start_timeout": timedelta(seconds=1),
+            "max_heartbeat_throttle_interval": timedelta(milliseconds=200),
+            "default_heartbeat_throttle_interval": timedelta(milliseconds=200),
+            "graceful_shutdown_timeout": timedelta(seconds=10),
+        }
+        return {**config, **defaults}
