@@ -7,6 +7,7 @@ from temporalio.exceptions import ApplicationError
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.names import NOT_STARTED
 
+
 def application_error(
     failure: Failure, *, retry: bool, retry_after: float | None = None, started: bool = True
 ) -> ApplicationError:

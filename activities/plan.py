@@ -20,6 +20,7 @@ from holdfast.contracts.spec import AgentSpec, RulesRung
 LIVE_TEXT_CHARS = 2000
 """How much of the growing answer a heartbeat carries."""
 
+
 class LiveText:
     """The answer as it grows; heartbeats show its end."""
 
@@ -79,8 +80,8 @@ async def _ask(
     if isinstance(rung, RulesRung):
         return await plan_by_rules(registry, spec, rung, asked, messages)
     # Imported on first use: the SDK takes seconds, and agents that plan by rules never need it.
-    from activities.providers.answer_stream import AnswerStream  # noqa: PLC0415
-    from activities.providers.anthropic import plan_with_claude  # noqa: PLC0415
+    from activities.providers.answer_stream import AnswerStream
+    from activities.providers.anthropic import plan_with_claude
 
     stream = AnswerStream()
     live.read = stream.text

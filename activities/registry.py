@@ -6,7 +6,8 @@ from typing import Any
 from holdfast.agent import Agent, Planner
 from holdfast.contracts.spec import AgentSpec
 from holdfast.errors import AgentNotServed, DefinitionError
-from holdfast.tools import Guard, Tool, guard_name
+from holdfast.promises import Guard, guard_name
+from holdfast.tools import Tool
 
 
 class AgentRegistry:

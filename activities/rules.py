@@ -2,7 +2,7 @@
 
 import json
 
-import pydantic
+import pydantic_core
 from pydantic import BaseModel
 
 from activities.calling import call
@@ -11,7 +11,7 @@ from activities.registry import AgentRegistry
 from holdfast.agent import Planner
 from holdfast.context import Call, CallMade, Finish, PlanView
 from holdfast.contracts.base import Json, JsonObject
-from holdfast.contracts.calls import Failure
+from holdfast.contracts.calls import Failure, FailureKind
 from holdfast.contracts.messages import Message, text_of
 from holdfast.contracts.names import FINISH
 from holdfast.contracts.plans import PlanInput, PlanOutcome
@@ -28,7 +28,9 @@ async def plan_by_rules(
     planner = registry.planner(asked.agent, rung.function)
     if planner is None:
         message = f"this worker has no rule planner {rung.function!r} for agent {asked.agent!r}"
-        raise application_error(Failure(kind="transient", message=message, error="RulesNotServed"), retry=True)
+        raise application_error(
+            Failure(kind="transient", message=message, error="RulesNotServed"), retry=True
+        )
     wishes = await _ask(planner, rung.function, view_of(asked, messages))
     content, defects = contain(_content(wishes, asked.step), spec.max_argument_bytes)
     stop = "tool_use" if any(block["type"] == "tool_use" for block in content) else "end_turn"
@@ -42,7 +44,9 @@ async def _ask(planner: Planner, name: str, view: PlanView) -> list[Call] | Fini
         wishes = await call(planner, view)
     except Exception as error:
         retry = isinstance(error, Transient)
-        kind = "transient" if retry else "fatal" if isinstance(error, ToolError) else "unclassified"
+        kind: FailureKind = (
+            "transient" if retry else "fatal" if isinstance(error, ToolError) else "unclassified"
+        )
         failure = Failure(kind=kind, message=f"rules {name}: {error}", error=type(error).__name__)
         raise application_error(failure, retry=retry) from error
     if isinstance(wishes, Finish):
@@ -72,8 +76,8 @@ def _json(value: object) -> Json:
     if isinstance(value, BaseModel):
         return json.loads(value.model_dump_json())
     try:
-        return pydantic.TypeAdapter(object).dump_python(value, mode="json")
-    except pydantic.PydanticSerializationError:
+        return pydantic_core.to_jsonable_python(value)
+    except (pydantic_core.PydanticSerializationError, ValueError):
         return safe(value)
 
 

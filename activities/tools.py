@@ -7,7 +7,7 @@ is never repeated because its answer could not be stored.
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import pydantic
 from temporalio import activity
@@ -33,7 +33,7 @@ from policies.validation import problems
 ToolActivity = Callable[[Sequence[RawValue]], Awaitable[Json]]
 
 
-class BrokenContract(Exception):  # noqa: N818  # named for what is wrong
+class BrokenContract(Exception):  # named for what is wrong
     """A tool returned something else than it promises."""
 
 
@@ -60,8 +60,8 @@ def tool_activity(registry: AgentRegistry, cache: TranscriptCache) -> ToolActivi
 def _read(raw: Sequence[RawValue]) -> ToolInput:
     kind = activity.info().activity_type
     try:
-        return cast(ToolInput, activity.payload_converter().from_payload(raw[0].payload, ToolInput))
-    except Exception as error:
+        return activity.payload_converter().from_payload(raw[0].payload, ToolInput)
+    except Exception as error:  # noqa: BLE001  # whatever came, it was not for a tool
         message = f"activity {kind} takes one ToolInput: {error}"
         failure = Failure(kind="fatal", message=message, error=type(error).__name__)
         raise application_error(failure, retry=False, started=False) from None
@@ -97,7 +97,8 @@ def classify(error: Exception) -> Failure:
         (Fatal, "fatal"), (BrokenContract, "contract"), (TimeoutError, "transient"),
         (ConnectionError, "transient"),
     ]  # fmt: skip
-    kind = next((kind for known, kind in kinds if isinstance(error, known)), "unclassified")
+    found = (kind for known, kind in kinds if isinstance(error, known))
+    kind: FailureKind = next(found, "unclassified")
     message = shorten(safe_text(str(error)), 4000) or type(error).__name__
     return Failure(kind=kind, message=message, error=type(error).__name__)
 

@@ -18,7 +18,7 @@ Fetch = Callable[[PageRequest], Awaitable[Page]]
 DEFAULT_CACHE_BYTES = 256 * 1024 * 1024
 
 
-class TranscriptMismatch(Exception):  # noqa: N818  # named for what is wrong
+class TranscriptMismatch(Exception):  # named for what is wrong
     """The workflow's own pages do not have the digest that the plan names: a bug, or another run's id."""
 
 

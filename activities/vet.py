@@ -6,9 +6,9 @@ from typing import Any
 from temporalio import activity
 
 from activities.calling import call
+from activities.failing import application_error
 from activities.heartbeat import heartbeating
 from activities.registry import AgentRegistry
-from activities.failing import application_error
 from holdfast.context import ProposedCall
 from holdfast.contracts import names
 from holdfast.contracts.calls import Failure, GuardInput, GuardOutcome, Verdict, VettedCall
@@ -23,7 +23,9 @@ def vet(registry: AgentRegistry) -> Callable[[GuardInput], Any]:
     @activity.defn(name=names.VET)
     async def vet_calls(asked: GuardInput) -> GuardOutcome:
         async with heartbeating():
-            return GuardOutcome(verdicts={one.call: await _strictest(registry, asked, one) for one in asked.calls})
+            return GuardOutcome(
+                verdicts={one.call: await _strictest(registry, asked, one) for one in asked.calls}
+            )
 
     return vet_calls
 
@@ -46,7 +48,9 @@ async def _strictest(registry: AgentRegistry, asked: GuardInput, one: VettedCall
         except Exception as error:
             retry = not isinstance(error, ToolError) or isinstance(error, Transient)
             failure = Failure(
-                kind="transient" if retry else "fatal", message=f"guard {name}: {error}", error=type(error).__name__
+                kind="transient" if retry else "fatal",
+                message=f"guard {name}: {error}",
+                error=type(error).__name__,
             )
             raise application_error(failure, retry=retry) from error
         if not isinstance(verdict, Verdict):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holdfast.agent import Agent, Limits, Model, Rules
+    from holdfast.client import Client, Run
     from holdfast.context import Call, CallMade, Finish, PastCall, PlanView, ProposedCall, ToolContext
     from holdfast.contracts.calls import Probed, Verdict
     from holdfast.errors import (
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
         UsageError,
     )
     from holdfast.tools import Approval, Retry, Tool, arg, remote_tool, tool
+    from holdfast.worker import Worker
 
 _HOME = {
     "Agent": "holdfast.agent",
     "Approval": "holdfast.tools",
     "Call": "holdfast.context",
+    "Client": "holdfast.client",
+    "Run": "holdfast.run",
+    "Worker": "holdfast.worker",
     "CallMade": "holdfast.context",
     "Correctable": "holdfast.errors",
     "DefinitionError": "holdfast.errors",
@@ -58,6 +63,7 @@ __all__ = [
     "Approval",
     "Call",
     "CallMade",
+    "Client",
     "Correctable",
     "DefinitionError",
     "Fatal",
@@ -71,6 +77,7 @@ __all__ = [
     "ProposedCall",
     "Retry",
     "Rules",
+    "Run",
     "RunNotCompleted",
     "Tool",
     "ToolContext",
@@ -78,6 +85,7 @@ __all__ = [
     "Unauthorised",
     "UsageError",
     "Verdict",
+    "Worker",
     "arg",
     "remote_tool",
     "tool",

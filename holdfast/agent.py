@@ -18,7 +18,8 @@ from typing_extensions import TypeVar
 from holdfast.context import Call, Finish, PlanView
 from holdfast.contracts.spec import AgentSpec, Autonomy, LimitsSpec, ModelRung, RetrySpec, RulesRung, Rung
 from holdfast.errors import DefinitionError
-from holdfast.tools import Guard, Tool, guard_name
+from holdfast.promises import Guard, guard_name
+from holdfast.tools import Tool
 
 OutT = TypeVar("OutT", default=str)
 
@@ -183,7 +184,7 @@ class Agent(Generic[OutT]):
 
 def _check(agent: Agent[Any]) -> None:
     name = agent.name
-    if not name or len(name) > 64 or any(ch.isspace() for ch in name):  # noqa: PLR2004
+    if not name or len(name) > 64 or any(ch.isspace() for ch in name):
         raise DefinitionError(f"Agent name {name!r} must be 1 to 64 characters without spaces.")
     if not agent.ladder:
         raise DefinitionError(f"Agent {name!r} has no planner: give ladder=[Model(…)] or ladder=[Rules(…)].")
@@ -192,7 +193,9 @@ def _check(agent: Agent[Any]) -> None:
             raise DefinitionError(f"Agent {name!r}: {tool!r} is not a tool; put @tool above the function.")
     _check_unique(name, "tools", [tool.name for tool in agent.tools])
     _check_unique(name, "tools (with '.' written as '_')", [t.name.replace(".", "_") for t in agent.tools])
-    guards = {g: guard_name(g) for t in agent.tools for g in t.guards} | {g: guard_name(g) for g in agent.guards}
+    guards = {g: guard_name(g) for t in agent.tools for g in t.guards} | {
+        g: guard_name(g) for g in agent.guards
+    }
     _check_unique(name, "guards", list(guards.values()))
     _check_unique(name, "rule planners", [r.function.__name__ for r in agent.ladder if isinstance(r, Rules)])
     for tool in agent.tools:

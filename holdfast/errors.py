@@ -7,6 +7,7 @@ HoldfastError
 │   ├── ConnectionFailed   … start a server, or name the right one
 │   ├── AgentNotServed     … start a worker that serves the agent, or name the right one
 │   ├── RunNotFound        … name a run that exists
+│   ├── NoWorkerAnswers    … start a worker; the run is safe and waits
 │   └── DecisionRefused    … the request is closed, unknown, or this decision does not fit it
 ├── RunNotCompleted        the run ended without its full result; `.outcome` holds what there is
 └── ToolError              raised by tools, guards and rule planners, to say who acts
@@ -53,6 +54,10 @@ class AgentNotServed(UsageError):
 
 class RunNotFound(UsageError):
     """There is no run of that id in this namespace; `holdfast runs` lists them."""
+
+
+class NoWorkerAnswers(UsageError):
+    """The run exists, but no worker of its task queue answers; start one with `holdfast worker`."""
 
 
 class DecisionRefused(UsageError):

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 import typing
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from string import Formatter
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-import jsonschema_rs
 import pydantic
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from holdfast.context import PastCall, ProposedCall, ToolContext
-from holdfast.contracts import names
+from holdfast.context import ToolContext
 from holdfast.contracts.base import Json, JsonObject
-from holdfast.contracts.calls import Probed, Verdict
 from holdfast.contracts.spec import (
-    AllOf,
-    AnyOf,
     ApprovalSpec,
     Compare,
     Condition,
@@ -31,20 +24,10 @@ from holdfast.contracts.spec import (
     ToolSpec,
 )
 from holdfast.errors import DefinitionError
+from holdfast.promises import Guard, Probe, Undo, check_schema, tool_spec
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-Undo = Callable[[ToolContext, PastCall], Any]
-"""Takes back one call. It must be idempotent: it is retried, and may be asked for twice."""
-
-Probe = Callable[[ToolContext, PastCall], Probed | Awaitable[Probed]]
-"""Finds out whether a call happened whose answer was lost."""
-
-Guard = Callable[[ProposedCall], Verdict | Awaitable[Verdict]]
-"""Vets a call before it is made. Any Python: it runs in an activity, and may do I/O."""
-
-TOOL_NAME = re.compile(r"^[A-Za-z0-9_.-]{1,64}$")
 
 
 class arg:  # noqa: N801  # it reads as a word in a condition: arg("amount") > 100
@@ -131,6 +114,7 @@ class Tool(Generic[P, R]):
         return self.spec.name
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself, as a unit test does. Raises TypeError for a remote tool."""
         if self.function is None:
             msg = f"{self.name} is a remote tool: it runs on task queue {self.spec.task_queue!r}"
             raise TypeError(msg)
@@ -156,9 +140,18 @@ class Tool(Generic[P, R]):
         The schema reaches the model as it is. `promises` are those of `@tool`: effect, idempotent, timeout
         and so on. Raises DefinitionError when the schema or a promise does not hold.
         """
-        spec = _spec(name, description, dict(input_schema), undo, probe, dry_run, guards, promises)
+        spec = tool_spec(
+            name,
+            description,
+            dict(input_schema),
+            promises,
+            undo=undo,
+            probe=probe,
+            dry_run=dry_run,
+            guards=guards,
+        )
         if output_schema is not None:
-            _check_schema(name, dict(output_schema))
+            check_schema(name, dict(output_schema))
             spec = spec.model_copy(update={"output_schema": dict(output_schema)})
         return Tool(spec, call, undo, probe, dry_run, tuple(guards))
 
@@ -239,7 +232,7 @@ def remote_tool(
     """
     if isinstance(input_schema, type):
         input_schema = input_schema.model_json_schema()
-    spec = _spec(name, description, dict(input_schema), None, None, None, (), promises)
+    spec = tool_spec(name, description, dict(input_schema), promises)
     spec = spec.model_copy(
         update={
             "task_queue": task_queue,
@@ -264,7 +257,16 @@ def _from_function(function: Callable[..., Any], options: dict[str, Any]) -> Too
         raise DefinitionError(f"Tool {name!r}: its return type has no JSON form. {error}") from None
     undo, probe, dry_run = options.pop("undo", None), options.pop("probe", None), options.pop("dry_run", None)
     guards = tuple(options.pop("guards", ()))
-    spec = _spec(name, description, arguments.model_json_schema(), undo, probe, dry_run, guards, options)
+    spec = tool_spec(
+        name,
+        description,
+        arguments.model_json_schema(),
+        options,
+        undo=undo,
+        probe=probe,
+        dry_run=dry_run,
+        guards=guards,
+    )
     return Tool(spec, function, undo, probe, dry_run, guards, arguments, returns)
 
 
@@ -292,106 +294,3 @@ def _arguments_model(name: str, function: Callable[..., Any]) -> type[BaseModel]
         return pydantic.create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
     except pydantic.PydanticSchemaGenerationError as error:
         raise DefinitionError(f"Tool {name!r}: a parameter's type has no JSON form. {error}") from None
-
-
-def _spec(
-    name: str,
-    description: str,
-    input_schema: JsonObject,
-    undo: Undo | None,
-    probe: Probe | None,
-    dry_run: Callable[..., Any] | None,
-    guards: Sequence[Guard],
-    promises: dict[str, Any],
-) -> ToolSpec:
-    """The spec of a tool, after checking that its promises can be kept."""
-    promises = dict(promises)
-    retry = promises.pop("retry", None)
-    timeout = promises.pop("timeout", timedelta(seconds=30))
-    heartbeat = promises.pop("heartbeat", timedelta(seconds=10))
-    unknown = set(promises) - {
-        "effect", "idempotent", "approval", "waiver", "key", "exclusive", "max_result_chars",
-    }  # fmt: skip
-    if unknown:
-        raise DefinitionError(f"Tool {name!r}: unknown option {', '.join(sorted(unknown))}.")
-    try:
-        spec = ToolSpec(
-            name=name,
-            description=description,
-            input_schema=input_schema,
-            timeout_seconds=timeout.total_seconds(),
-            heartbeat_seconds=heartbeat.total_seconds() if heartbeat is not None else None,
-            retry=retry or RetrySpec(),
-            guards=tuple(guard_name(guard) for guard in guards),
-            has_undo=undo is not None,
-            has_probe=probe is not None,
-            has_dry_run=dry_run is not None,
-            **promises,
-        )
-    except pydantic.ValidationError as error:
-        raise DefinitionError(f"Tool {name!r}: {error}") from None
-    _check_name(name)
-    _check_schema(name, input_schema)
-    _check_promises(spec, retry)
-    return spec
-
-
-def guard_name(guard: Guard) -> str:
-    """The name by which a spec knows a guard."""
-    return getattr(guard, "__name__", type(guard).__name__)
-
-
-def _check_name(name: str) -> None:
-    if not TOOL_NAME.match(name):
-        raise DefinitionError(
-            f"Tool name {name!r} must be 1 to 64 letters, digits, underscores, dots or hyphens."
-        )
-    if name in names.ENGINE_ACTIVITIES | names.BUILT_IN_CALLS:
-        raise DefinitionError(f"Tool name {name!r} belongs to the engine; choose another.")
-
-
-def _check_schema(name: str, schema: JsonObject) -> None:
-    def refuse(uri: str) -> Any:
-        raise ValueError(f"{uri} is remote")
-
-    try:
-        jsonschema_rs.validator_for(schema, retriever=refuse)
-    except (jsonschema_rs.ValidationError, ValueError) as error:
-        first = str(error).splitlines()[0]
-        raise DefinitionError(f"Tool {name!r}: its JSON Schema does not compile: {first}") from None
-    if schema.get("type", "object") != "object":
-        raise DefinitionError(f"Tool {name!r}: its schema must describe an object, since calls have names.")
-
-
-def _check_promises(spec: ToolSpec, retry: RetrySpec | None) -> None:
-    name = spec.name
-    if spec.effect == "reversible" and not spec.has_undo:
-        raise DefinitionError(
-            f"Tool {name!r} is reversible but has no undo: give `undo=…`, or say effect='irreversible'."
-        )
-    if spec.effect != "reversible" and spec.has_undo:
-        raise DefinitionError(f"Tool {name!r} has an undo: say effect='reversible'.")
-    if retry is not None and retry.attempts > 1 and not spec.repeatable:
-        raise DefinitionError(
-            f"Tool {name!r} retries a write that is not idempotent, which may happen twice: make it honour "
-            "ctx.idempotency_key and say idempotent=True, or leave retry out and give a `probe`."
-        )
-    properties = spec.input_schema.get("properties")
-    if not isinstance(properties, dict):
-        return
-    used = {field for _, field, _, _ in Formatter().parse(spec.key or "") if field is not None}
-    used |= arguments_of(spec.approval.when) if spec.approval and spec.approval.when else set()
-    if missing := used - set(properties):
-        raise DefinitionError(
-            f"Tool {name!r}: its key or approval condition uses {', '.join(sorted(missing))}, "
-            f"but its arguments are {', '.join(sorted(properties)) or 'none'}."
-        )
-
-
-def arguments_of(condition: Condition) -> set[str]:
-    """The names of the arguments that a condition looks at."""
-    match condition:
-        case Compare():
-            return {condition.argument}
-        case AllOf() | AnyOf():
-            return set().union(*(arguments_of(part) for part in condition.conditions))

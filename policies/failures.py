@@ -55,18 +55,16 @@ def provider_failure(
     `retry-after` counts only here, on errors: some answers with status 200 carry it too.
     """
     kind: FailureKind
-    if status is not None and status >= 400:  # noqa: PLR2004
-        kind = PROVIDER_STATUS.get(status, "transient" if status >= 500 else "fatal")  # noqa: PLR2004
+    if status is not None and status >= 400:
+        kind = PROVIDER_STATUS.get(status, "transient" if status >= 500 else "fatal")
     else:
         kind = PROVIDER_ERROR_TYPE.get(error_type or "", "transient")
     if kind == "fatal" and "too long" in message.lower():
         kind = "limit"  # "prompt is too long" comes as a 400
     retry = kind in RETRIED
-    match headers.get("x-should-retry"):
-        case "true" if kind != "credentials":
-            retry = True
-        case "false":
-            retry = False
+    said = headers.get("x-should-retry")
+    if said == "false" or (said == "true" and kind != "credentials"):
+        retry = said == "true"
     named = Failure(kind=kind, message=message[:1000], error=error_type or error)
     return ProviderFailure(failure=named, retry=retry, retry_after=retry_after(headers))
 

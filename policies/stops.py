@@ -44,7 +44,9 @@ CUT_OFF = (
     "Your answer was cut off at the output limit, so nothing of it was carried out. "
     "Say it in fewer words, or make fewer or smaller calls at a time."
 )
-UNKNOWN = "Your answer ended for an unknown reason ({reason}), so nothing of it was carried out. Please repeat it."
+UNKNOWN = (
+    "Your answer ended for an unknown reason ({reason}), so nothing of it was carried out. Please repeat it."
+)
 SILENT = "You said nothing. What do you know so far, and what blocks you? Go on, or call `finish`."
 FINISH_FIRST = "Hand in your result by calling `finish`, so that it can be checked."
 LAST_TURN = (

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any
+from typing import Any, Self
 
 from temporalio.client import Client as TemporalClient
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
@@ -19,7 +19,7 @@ MAX_CACHED_RUNS = 2000
 
 
 class AgentWorker:
-    """Serves agents from a task queue. One import and two lines for whoever embeds it:
+    """Serves agents from a task queue, in one import and two lines.
 
     ```python
     async with AgentWorker(client, agents=[cloud_costs]):
@@ -71,7 +71,7 @@ class AgentWorker:
         """Take no more work, let what runs finish within the graceful timeout, then stop."""
         await self._worker.shutdown()
 
-    async def __aenter__(self) -> "AgentWorker":
+    async def __aenter__(self) -> Self:
         await ensure_search_attributes(self.client)
         await self._worker.__aenter__()
         return self

@@ -104,8 +104,8 @@ def _database_in_use(config: DevConfig, database: Path) -> DatabaseInUse:
     if state is not None and state.database == str(database) and state.is_alive():
         return DatabaseInUse(
             f"The dev server of this folder already runs at {state.address} (pid {state.pid}"
-            f"{f', UI {state.ui_url}' if state.ui_url else ''}) on {database}. Other commands find it by themselves; "
-            f"`kill {state.pid}` stops it."
+            f"{f', UI {state.ui_url}' if state.ui_url else ''}) on {database}. Other commands find it by themselves; Ctrl-C in its "
+            f"terminal stops it, or `kill {state.pid}`."
         )
     holder = file_holder(database, program="temporal")
     return DatabaseInUse(

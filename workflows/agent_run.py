@@ -204,7 +204,9 @@ class AgentRun:
         """Answer a question, or say what becomes of an unknown effect or a parked run."""
         self._desk.by_signal("answer", decision)
 
-    @workflow.update(name=names.DECIDE, description="Decide a request; a decision that does not fit is refused")
+    @workflow.update(
+        name=names.DECIDE, description="Decide a request; a decision that does not fit is refused"
+    )
     async def decide(self, decision: DecisionInput) -> Decision:
         """Decide a request and hear whether it counted."""
         return await self._desk.by_update(decision)
@@ -261,14 +263,16 @@ def _read_input(given: RawValue) -> RunInput:
     except Exception as error:  # noqa: BLE001  # an input can be anything
         wrong = str(error) or type(error).__name__
     raise ApplicationError(
-        f"A run starts with a JSON object such as {example}. {wrong}", type="InvalidRunInput", non_retryable=True
+        f"A run starts with a JSON object such as {example}. {wrong}",
+        type="InvalidRunInput",
+        non_retryable=True,
     )
 
 
 async def _resolve(given: RunInput) -> AgentSpec:
     """The agent's spec, recorded once: what the run lives by."""
     try:
-        return await workflow.execute_local_activity(
+        spec: AgentSpec = await workflow.execute_local_activity(
             names.RESOLVE_AGENT,
             given.agent,
             result_type=AgentSpec,
@@ -279,3 +283,4 @@ async def _resolve(given: RunInput) -> AgentSpec:
         raise ApplicationError(
             str(error.cause or error), type="AgentNotServed", non_retryable=True
         ) from error
+    return spec

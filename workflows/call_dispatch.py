@@ -57,7 +57,9 @@ class CallDispatch:
             for one, answer in zip(proposed, answers, strict=True)
         ]
         # A block can be referred to only where its text is the tool's own result, unchanged.
-        own = {i: one.record.id for i, (one, a) in enumerate(zip(proposed, answers, strict=True)) if a.verbatim}
+        own = {
+            i: one.record.id for i, (one, a) in enumerate(zip(proposed, answers, strict=True)) if a.verbatim
+        }
         return blocks, own
 
     def _propose(self, plan: PlanOutcome, step: StepRecord) -> list[Proposed]:
@@ -125,7 +127,7 @@ class CallDispatch:
         ]
         summary = "vet " + ", ".join(call.tool for call in calls)
         try:
-            outcome = await workflow.execute_activity(
+            outcome: GuardOutcome = await workflow.execute_activity(
                 names.VET,
                 GuardInput(
                     run=state.run,

@@ -144,7 +144,7 @@ class CallExecution:
     async def _probe(self, record: CallRecord, tool: ToolSpec) -> Probed:
         summary = "probe " + labels.call_summary(tool.name, record.arguments)
         try:
-            return await workflow.execute_activity(
+            probed: Probed = await workflow.execute_activity(
                 tool.name + names.PROBE_SUFFIX,
                 self._input(record),
                 result_type=Probed,
@@ -153,7 +153,8 @@ class CallExecution:
         except ActivityError as error:
             why = shorten(read_failure(error).failure.message, 300)
             return Probed(finding="unsure", note=f"The probe failed: {why}")
+        return probed
 
 
-class UnreadableResult(Exception):  # noqa: N818  # caught where it is raised; named for what it is
+class UnreadableResult(Exception):  # caught where it is raised; named for what it is
     """A tool's answer that cannot be decoded."""

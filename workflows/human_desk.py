@@ -5,7 +5,6 @@ the order they came. Waiting is a condition inside the workflow: no worker slot,
 where the request has a deadline.
 """
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -113,7 +112,7 @@ class HumanDesk:
                 timeout=expires_in_seconds,
                 timeout_summary=f"deadline of {name}",
             )
-        except asyncio.TimeoutError:
+        except TimeoutError:
             self._record(request, "expire", DecisionInput(by="nobody"), "deadline")
         return self._decided[name]
 

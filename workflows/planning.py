@@ -1,6 +1,5 @@
 """Planning: ask the ladder for the next plan, until one rung answers or a human says what to do."""
 
-
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
@@ -16,7 +15,7 @@ from workflows.options import as_kwargs, plan_options
 from workflows.run_state import RunState
 
 
-class Discarded(Exception):  # noqa: N818  # not an error: a human ended the run
+class Discarded(Exception):  # not an error: a human ended the run
     """A human discarded the parked run."""
 
     def __init__(self, failure: Failure, by: str, note: str) -> None:
@@ -77,7 +76,7 @@ class Planning:
         state, transcript = self._state, self._state.transcript
         rung = state.spec.ladder[self._rung]
         state.move("planning")
-        plan = await workflow.execute_activity(
+        plan: PlanOutcome = await workflow.execute_activity(
             names.PLAN,
             PlanInput(
                 run=state.run,
@@ -101,7 +100,9 @@ class Planning:
     def _unusable(self, plan: PlanOutcome) -> Failure | None:
         """Keep the plan, unless the planner declined to answer."""
         if stops.after(plan.stop_reason, has_calls=False) == "next_rung":
-            return Failure(kind="limit", message=f"{plan.planner} stopped: {plan.stop_reason}", error=plan.stop_reason)
+            return Failure(
+                kind="limit", message=f"{plan.planner} stopped: {plan.stop_reason}", error=plan.stop_reason
+            )
         self._state.transcript.append(Message(role="assistant", content=plan.content))
         self._state.transcript.planned()
         return None
@@ -121,5 +122,3 @@ class Planning:
         if decision.answer == "discard":
             raise Discarded(failure, decision.by, decision.note)
         self._rung, self._failed_at = 0, None
-
-

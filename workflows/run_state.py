@@ -1,6 +1,6 @@
 """Everything a run knows: owned by the run's own loop, shown by its queries."""
 
-from typing import Any
+from typing import Any, Literal
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
@@ -120,7 +120,9 @@ class RunState:
 
     def effect(self, record: CallRecord, *, reversible: bool, unknown: bool = False) -> None:
         """Note what a writing call did."""
-        outcome = "unknown" if unknown else "simulated" if record.dry_run else "done"
+        outcome: Literal["done", "simulated", "unknown"] = (
+            "unknown" if unknown else "simulated" if record.dry_run else "done"
+        )
         self.effects.append(
             EffectRecord(
                 call=record.id,
@@ -183,4 +185,3 @@ class RunState:
     def page_of_events(self, asked: EventsRequest) -> list[RunEvent]:
         """Events from number `after` on."""
         return self.events[asked.after : asked.after + asked.limit]
-

@@ -13,11 +13,11 @@ MAX_ANSWER_CHARS = 8_000_000
 """An answer larger than this is no answer; it is cut off rather than held in memory."""
 
 
-class BrokenStream(Exception):  # noqa: N818  # named for what is wrong
+class BrokenStream(Exception):  # named for what is wrong
     """The answer cannot be used: cut, garbled or too large. Another attempt may go better."""
 
 
-class StreamError(Exception):  # noqa: N818  # named for what it is in the API
+class StreamError(Exception):  # named for what it is in the API
     """An `error` event inside a stream whose status was 200."""
 
     def __init__(self, error_type: str, message: str) -> None:
@@ -56,6 +56,8 @@ class AnswerStream:
             case "error":
                 error = event.get("error") or {}
                 raise StreamError(str(error.get("type", "api_error")), str(error.get("message", "")))
+            case _:
+                pass
 
     def whole(self, message: JsonObject) -> None:
         """Take in an answer that came in one piece, as some gateways send it."""
@@ -94,6 +96,8 @@ class AnswerStream:
                 part = str(delta.get("partial_json") or "")
                 self._count(len(part))
                 self._inputs.setdefault(index, []).append(part)
+            case _:
+                pass
 
     def _append(self, block: JsonObject, key: str, part: Any) -> None:
         text = str(part or "")

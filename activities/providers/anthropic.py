@@ -9,8 +9,10 @@ import json
 from typing import Any
 
 import anthropic
+import httpx2
 from anthropic import AsyncAnthropic
 from anthropic._streaming import AsyncStream
+from temporalio.exceptions import ApplicationError
 
 from activities.failing import application_error
 from activities.providers.answer_stream import AnswerStream, BrokenStream, StreamError
@@ -62,13 +64,15 @@ async def plan_with_claude(
     except StreamError as error:
         raise _failed(None, error.error_type, str(error), {}) from error
     except anthropic.APIStatusError as error:
-        raise _failed(error.status_code, _error_type(error), error.message, dict(error.response.headers)) from error
+        raise _failed(
+            error.status_code, _error_type(error), error.message, dict(error.response.headers)
+        ) from error
     except anthropic.APIConnectionError as error:
         raise _failed(None, "connection_error", _chain(error), {}) from error
     except anthropic.AnthropicError as error:  # no key, no profile: nothing was sent
         failure = Failure(kind="credentials", message=str(error), error=type(error).__name__)
         raise application_error(failure, retry=False) from error
-    except (BrokenStream, anthropic.httpx2.HTTPError, KeyError, TypeError) as error:
+    except (BrokenStream, httpx2.HTTPError, KeyError, TypeError) as error:
         raise _failed(None, "broken_answer", f"the answer is broken: {_chain(error)}", {}) from error
     if not stream.complete:
         raise _failed(None, "broken_answer", "the answer ended in the middle (no message_stop)", {})
@@ -89,7 +93,9 @@ def _request(
     spec: AgentSpec, rung: ModelRung, messages: list[Message], *, last_turn: bool, max_tokens_factor: int
 ) -> dict[str, Any]:
     """The request's body. Tools, system and everything said before are marked for the prompt cache."""
-    offered = [] if last_turn else [_tool(tool.name, tool.description, tool.input_schema) for tool in spec.tools]
+    offered = (
+        [] if last_turn else [_tool(tool.name, tool.description, tool.input_schema) for tool in spec.tools]
+    )
     request: dict[str, Any] = {
         "model": rung.model,
         "max_tokens": rung.max_tokens * max_tokens_factor,
@@ -139,7 +145,9 @@ def _whole_answer(body: str) -> JsonObject:
     return message
 
 
-def _failed(status: int | None, error_type: str | None, message: str, headers: dict[str, str]) -> Exception:
+def _failed(
+    status: int | None, error_type: str | None, message: str, headers: dict[str, str]
+) -> ApplicationError:
     found = provider_failure(status=status, error_type=error_type, message=message, headers=headers)
     return application_error(found.failure, retry=found.retry, retry_after=found.retry_after)
 
@@ -155,4 +163,8 @@ def _error_type(error: anthropic.APIStatusError) -> str | None:
 def _chain(error: BaseException) -> str:
     """The error and what caused it: `Connection error.` alone tells an operator nothing."""
     cause = error.__cause__
-    return f"{error} ({type(cause).__name__}: {cause})" if cause is not None else str(error) or type(error).__name__
+    return (
+        f"{error} ({type(cause).__name__}: {cause})"
+        if cause is not None
+        else str(error) or type(error).__name__
+    )

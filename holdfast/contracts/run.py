@@ -86,9 +86,7 @@ class RunEvent(Contract):
 
     number: int
     at: str
-    kind: Literal[
-        "started", "plan", "call", "result", "request", "decision", "ignored", "notice", "finished"
-    ]
+    kind: Literal["started", "plan", "call", "result", "request", "decision", "ignored", "notice", "finished"]
     step: int
     text: str
     data: JsonObject = {}

@@ -35,6 +35,7 @@ from holdfast.testing.answers import (
     thinking,
     truncated_tool_call,
 )
+from holdfast.testing.dev_server import DevServer, dev_server, temporal_server, time_skipping_env
 from holdfast.testing.messages_server import MessagesServer
 from holdfast.testing.model_request import ModelRequest, PlayedCall
 from holdfast.testing.script import ByConversation, Script, ScriptRanOut, StepFunction, by_conversation
@@ -45,6 +46,7 @@ __all__ = [
     "Block",
     "ByConversation",
     "Delivery",
+    "DevServer",
     "Fault",
     "MessagesServer",
     "ModelRequest",
@@ -60,6 +62,7 @@ __all__ = [
     "call",
     "calls",
     "cut",
+    "dev_server",
     "fault",
     "finish",
     "hang",
@@ -69,6 +72,8 @@ __all__ = [
     "say",
     "slow",
     "stream_error",
+    "temporal_server",
     "thinking",
+    "time_skipping_env",
     "truncated_tool_call",
 ]

@@ -1,0 +1,234 @@
+"""Starting runs, watching them, and deciding what they ask: what a client script needs."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, cast, overload
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from temporalio.client import Client as TemporalClient
+from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
+from temporalio.common import SearchAttributeKey, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from holdfast.agent import Agent, OutT
+from holdfast.connection import connect
+from holdfast.contracts import names
+from holdfast.contracts.digests import digest
+from holdfast.contracts.requests import Request
+from holdfast.contracts.run import RunInput
+from holdfast.errors import HoldfastError, UsageError
+from holdfast.run import Run
+
+__all__ = ["Client", "Run", "RunSummary"]
+
+INPUT_MEMO = "holdfast_input"
+"""Memo field that holds the digest of a run's input, so that starting it twice can be told from a clash."""
+
+_INBOX_AT_ONCE = 20
+
+
+class RunSummary(BaseModel):
+    """A run in a list: what the server's index knows of it, without asking a worker."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    agent: str | None
+    status: str
+    """`running`, `waiting`, `parked`, an end (`completed` …), or Temporal's own word if the run has none."""
+    waiting_for: str | None
+    """`kind:who`, such as `approval:finops`."""
+    user: str | None
+    cost_usd: float | None
+    steps: int | None
+    started_at: datetime
+    closed_at: datetime | None
+
+
+class Client:
+    """A connection to Temporal that speaks of agents and runs.
+
+    ```python
+    client = await Client.connect()
+    run = await client.start(cloud_costs, "Cut our spend in eu-west-1", id="ticket-88", user="ana")
+    report = await run.result()
+    ```
+    """
+
+    def __init__(self, temporal: TemporalClient, *, task_queue: str = names.TASK_QUEUE) -> None:
+        """Speak through a Temporal client that exists; its data converter must be pydantic's."""
+        self.temporal = temporal
+        self.task_queue = task_queue
+
+    @classmethod
+    async def connect(
+        cls,
+        address: str | None = None,
+        *,
+        namespace: str | None = None,
+        profile: str | None = None,
+        config_file: str | Path | None = None,
+        task_queue: str = names.TASK_QUEUE,
+    ) -> Client:
+        """Connect: an address given, else `temporalio.envconfig` (variables, TOML profile), else the dev server.
+
+        Raises:
+            ConnectionFailed: No server answers within 5 seconds; the message says which was tried and why.
+        """
+        temporal = await connect(address, namespace, profile, config_file)
+        return cls(temporal, task_queue=task_queue)
+
+    @overload
+    async def start(
+        self,
+        agent: Agent[OutT],
+        task: str,
+        *,
+        id: str | None = ...,
+        user: str | None = ...,
+        dry_run: bool | None = ...,
+    ) -> Run[OutT]: ...
+    @overload
+    async def start(
+        self,
+        agent: str,
+        task: str,
+        *,
+        id: str | None = ...,
+        user: str | None = ...,
+        dry_run: bool | None = ...,
+    ) -> Run[Any]: ...
+
+    async def start(
+        self,
+        agent: Agent[Any] | str,
+        task: str,
+        *,
+        id: str | None = None,  # noqa: A002  # the word that people use; a keyword here
+        user: str | None = None,
+        dry_run: bool | None = None,
+    ) -> Run[Any]:
+        """Start a run, or find it: with the same `id` and input the run that exists is returned.
+
+        Args:
+            agent: The agent, or its name.
+            task: What it shall do.
+            id: The run's id, such as a ticket's; a fresh one by default. It stays taken for as long as the
+                namespace keeps closed runs.
+            user: On whose behalf. They cannot approve the run's actions themselves.
+            dry_run: True simulates every write, False allows them within the agent's autonomy; None leaves it
+                to the agent.
+
+        Raises:
+            UsageError: The input is not valid, or the id is taken by a run with another input.
+        """
+        known = agent if isinstance(agent, Agent) else None
+        name = agent if isinstance(agent, str) else agent.name
+        try:
+            given = RunInput(agent=name, task=task, user=user, dry_run=dry_run)
+        except ValidationError as error:
+            found = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
+            raise UsageError(f"A run cannot start like this. {found}") from None
+        run_id = id or f"{name}-{uuid.uuid4().hex[:12]}"
+        mark = digest(given.model_dump(mode="json"))
+        try:
+            handle = await self.temporal.start_workflow(
+                names.AGENT_RUN,
+                given,
+                id=run_id,
+                task_queue=self.task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                memo={INPUT_MEMO: mark},
+                static_summary=f"{name}: {task}"[:200],
+                static_details=task[:2000],
+            )
+        except WorkflowAlreadyStartedError:
+            run = self.run(run_id, known)
+            if await run.input_mark(INPUT_MEMO) != mark:
+                raise UsageError(
+                    f"Run {run_id!r} exists already, with another agent, task or option. "
+                    f"Choose another id, or look at it: holdfast show {run_id}"
+                ) from None
+            return run
+        return Run(handle, known)
+
+    @overload
+    def run(self, id: str, agent: Agent[OutT]) -> Run[OutT]: ...
+    @overload
+    def run(self, id: str, agent: None = None) -> Run[Any]: ...
+
+    def run(self, id: str, agent: Agent[Any] | None = None) -> Run[Any]:  # noqa: A002  # as in start
+        """The run of that id; with its agent the result is typed. Nothing is asked of the server yet."""
+        return Run(self.temporal.get_workflow_handle(id), agent)
+
+    async def runs(
+        self,
+        *,
+        agent: str | None = None,
+        status: str | None = None,
+        user: str | None = None,
+        limit: int = 100,
+    ) -> list[RunSummary]:
+        """Runs, newest first. The server's index lags by about a second."""
+        wanted = {names.SA_AGENT: agent, names.SA_STATUS: status, names.SA_USER: user}
+        parts = [f"{key} = '{_quoted(value)}'" for key, value in wanted.items() if value is not None]
+        return await self._list(" AND ".join([f"WorkflowType = '{names.AGENT_RUN}'", *parts]), limit)
+
+    async def inbox(self, *, by: str | None = None, limit: int = 500) -> list[Request]:
+        """What all runs ask of humans, oldest first; `by` keeps what is asked of one role.
+
+        Runs whose worker does not answer are passed over, so look at `runs(status="waiting")` too when no
+        worker is up.
+        """
+        query = f"WorkflowType = '{names.AGENT_RUN}' AND ExecutionStatus = 'Running' AND {names.SA_WAITING_FOR} IS NOT NULL"
+        waiting = await self._list(query, limit)
+        gate = asyncio.Semaphore(_INBOX_AT_ONCE)
+
+        async def ask(summary: RunSummary) -> Sequence[Request]:
+            async with gate:
+                try:
+                    return await self.run(summary.run).requests()
+                except HoldfastError:
+                    return ()
+
+        found = [request for requests in await asyncio.gather(*map(ask, waiting)) for request in requests]
+        return sorted((r for r in found if by is None or r.by == by), key=lambda r: r.opened_at)
+
+    async def _list(self, query: str, limit: int) -> list[RunSummary]:
+        timeout = timedelta(seconds=10)
+        listed = self.temporal.list_workflows(query, limit=limit, rpc_timeout=timeout)
+        return [_summary(execution) async for execution in listed]
+
+
+def _summary(execution: WorkflowExecution) -> RunSummary:
+    def value(key: SearchAttributeKey[Any]) -> Any:
+        return execution.typed_search_attributes.get(key)
+
+    status = cast(str | None, value(SearchAttributeKey.for_keyword(names.SA_STATUS)))
+    closed_by_temporal = execution.status not in (
+        WorkflowExecutionStatus.RUNNING,
+        WorkflowExecutionStatus.COMPLETED,
+        None,
+    )
+    if status is None or (closed_by_temporal and status not in ("cancelled", "failed")):
+        status = execution.status.name.lower() if execution.status else "unknown"
+    return RunSummary(
+        run=execution.id,
+        agent=value(SearchAttributeKey.for_keyword(names.SA_AGENT)),
+        status=status,
+        waiting_for=value(SearchAttributeKey.for_keyword(names.SA_WAITING_FOR)),
+        user=value(SearchAttributeKey.for_keyword(names.SA_USER)),
+        cost_usd=value(SearchAttributeKey.for_float(names.SA_COST)),
+        steps=value(SearchAttributeKey.for_int(names.SA_STEPS)),
+        started_at=execution.start_time,
+        closed_at=execution.close_time,
+    )
+
+
+def _quoted(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("'", "\\'")

@@ -1,0 +1,136 @@
+"""The promises of a tool: what they are made of, and whether they can be kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from string import Formatter
+from typing import Any
+
+import jsonschema_rs
+import pydantic
+
+from holdfast.context import PastCall, ProposedCall, ToolContext
+from holdfast.contracts import names
+from holdfast.contracts.base import JsonObject
+from holdfast.contracts.calls import Probed, Verdict
+from holdfast.contracts.spec import AllOf, AnyOf, Compare, Condition, RetrySpec, ToolSpec
+from holdfast.errors import DefinitionError
+
+Undo = Callable[[ToolContext, PastCall], Any]
+"""Takes back one call. It must be idempotent: it is retried, and may be asked for twice."""
+
+Probe = Callable[[ToolContext, PastCall], Probed | Awaitable[Probed]]
+"""Finds out whether a call happened whose answer was lost."""
+
+Guard = Callable[[ProposedCall], Verdict | Awaitable[Verdict]]
+"""Vets a call before it is made. Any Python: it runs in an activity, and may do I/O."""
+
+TOOL_NAME = re.compile(r"^[A-Za-z0-9_.-]{1,64}$")
+
+
+def guard_name(guard: Guard) -> str:
+    """The name by which a spec knows a guard."""
+    return getattr(guard, "__name__", type(guard).__name__)
+
+
+def tool_spec(
+    name: str,
+    description: str,
+    input_schema: JsonObject,
+    promises: dict[str, Any],
+    *,
+    undo: Undo | None = None,
+    probe: Probe | None = None,
+    dry_run: Callable[..., Any] | None = None,
+    guards: Sequence[Guard] = (),
+) -> ToolSpec:
+    """The spec of a tool, after checking that its promises can be kept. Raises DefinitionError."""
+    promises = dict(promises)
+    retry = promises.pop("retry", None)
+    timeout = promises.pop("timeout", timedelta(seconds=30))
+    heartbeat = promises.pop("heartbeat", timedelta(seconds=10))
+    unknown = set(promises) - {
+        "effect", "idempotent", "approval", "waiver", "key", "exclusive", "max_result_chars",
+    }  # fmt: skip
+    if unknown:
+        raise DefinitionError(f"Tool {name!r}: unknown option {', '.join(sorted(unknown))}.")
+    try:
+        spec = ToolSpec(
+            name=name,
+            description=description,
+            input_schema=input_schema,
+            timeout_seconds=timeout.total_seconds(),
+            heartbeat_seconds=heartbeat.total_seconds() if heartbeat is not None else None,
+            retry=retry or RetrySpec(),
+            guards=tuple(guard_name(guard) for guard in guards),
+            has_undo=undo is not None,
+            has_probe=probe is not None,
+            has_dry_run=dry_run is not None,
+            **promises,
+        )
+    except pydantic.ValidationError as error:
+        raise DefinitionError(f"Tool {name!r}: {error}") from None
+    _check_name(name)
+    check_schema(name, input_schema)
+    _check_promises(spec, retry)
+    return spec
+
+
+def _check_name(name: str) -> None:
+    if not TOOL_NAME.match(name):
+        raise DefinitionError(
+            f"Tool name {name!r} must be 1 to 64 letters, digits, underscores, dots or hyphens."
+        )
+    if name in names.ENGINE_ACTIVITIES | names.BUILT_IN_CALLS:
+        raise DefinitionError(f"Tool name {name!r} belongs to the engine; choose another.")
+
+
+def check_schema(name: str, schema: JsonObject) -> None:
+    """Refuse a schema that no call could be checked against. Raises DefinitionError."""
+
+    def refuse(uri: str) -> Any:
+        raise ValueError(f"{uri} is remote")
+
+    try:
+        jsonschema_rs.validator_for(schema, retriever=refuse)
+    except (jsonschema_rs.ValidationError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise DefinitionError(f"Tool {name!r}: its JSON Schema does not compile: {first}") from None
+    if schema.get("type", "object") != "object":
+        raise DefinitionError(f"Tool {name!r}: its schema must describe an object, since calls have names.")
+
+
+def _check_promises(spec: ToolSpec, retry: RetrySpec | None) -> None:
+    name = spec.name
+    if spec.effect == "reversible" and not spec.has_undo:
+        raise DefinitionError(
+            f"Tool {name!r} is reversible but has no undo: give `undo=…`, or say effect='irreversible'."
+        )
+    if spec.effect != "reversible" and spec.has_undo:
+        raise DefinitionError(f"Tool {name!r} has an undo: say effect='reversible'.")
+    if retry is not None and retry.attempts > 1 and not spec.repeatable:
+        raise DefinitionError(
+            f"Tool {name!r} retries a write that is not idempotent, which may happen twice: make it honour "
+            "ctx.idempotency_key and say idempotent=True, or leave retry out and give a `probe`."
+        )
+    properties = spec.input_schema.get("properties")
+    if not isinstance(properties, dict):
+        return
+    used = {field for _, field, _, _ in Formatter().parse(spec.key or "") if field is not None}
+    used |= arguments_of(spec.approval.when) if spec.approval and spec.approval.when else set()
+    if missing := used - set(properties):
+        raise DefinitionError(
+            f"Tool {name!r}: its key or approval condition uses {', '.join(sorted(missing))}, "
+            f"but its arguments are {', '.join(sorted(properties)) or 'none'}."
+        )
+
+
+def arguments_of(condition: Condition) -> set[str]:
+    """The names of the arguments that a condition looks at."""
+    match condition:
+        case Compare():
+            return {condition.argument}
+        case AllOf() | AnyOf():
+            return set().union(*(arguments_of(part) for part in condition.conditions))

@@ -1,0 +1,244 @@
+"""One run, seen from outside: watch it, decide what it asks, wait for its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any, Generic, NoReturn, cast
+
+from temporalio.client import (
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from holdfast.agent import Agent, OutT
+from holdfast.contracts import names
+from holdfast.contracts.base import Json, JsonObject
+from holdfast.contracts.requests import Choice, Decision, DecisionInput, Request
+from holdfast.contracts.run import EventsRequest, RunEvent, RunOutcome, RunStatus, RunView
+from holdfast.errors import (
+    AgentNotServed,
+    DecisionRefused,
+    HoldfastError,
+    NoWorkerAnswers,
+    RunNotCompleted,
+    RunNotFound,
+    UsageError,
+)
+
+QUERY_TIMEOUT = timedelta(seconds=10)
+DECISION_TIMEOUT = timedelta(seconds=30)
+"""How long a decision by update waits for a worker to take it."""
+
+FASTEST_POLL_SECONDS = 0.1
+SLOWEST_POLL_SECONDS = 2.0
+
+
+class Run(Generic[OutT]):
+    """A run. Made by `Client.start` and `Client.run`."""
+
+    def __init__(self, handle: WorkflowHandle[Any, Any], agent: Agent[OutT] | None = None) -> None:
+        self._handle = handle
+        self._agent = agent
+
+    @property
+    def id(self) -> str:
+        """The run's id: the workflow id."""
+        return self._handle.id
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r})"
+
+    async def inspect(self) -> RunView:
+        """The run as it stands: steps, calls, requests, effects, cost.
+
+        Raises:
+            RunNotFound: There is no such run.
+            NoWorkerAnswers: No worker is up that could tell.
+        """
+        return cast(RunView, await self._query(names.INSPECT, result_type=RunView))
+
+    async def requests(self) -> list[Request]:
+        """What the run asks of humans now. Raises as `inspect`."""
+        return cast("list[Request]", await self._query(names.REQUESTS, result_type=list[Request]))
+
+    async def events(self, *, after: int = 0) -> AsyncIterator[RunEvent]:
+        """Everything that happens, from event number `after` on, until the run has ended.
+
+        It outlives workers and the server's restarts: while nobody answers it waits. Watching leaves nothing
+        in the run's history. Raises RunNotFound.
+        """
+        pause = FASTEST_POLL_SECONDS
+        while True:
+            try:
+                asked = EventsRequest(after=after)
+                found = cast(
+                    "list[RunEvent]", await self._query(names.EVENTS, asked, result_type=list[RunEvent])
+                )
+            except NoWorkerAnswers:
+                found = []
+            for event in found:
+                after = event.number + 1
+                yield event
+                if event.kind == "finished":
+                    return
+            if not found and pause == SLOWEST_POLL_SECONDS and await self._closed():
+                return  # ended from outside, without a last event
+            pause = FASTEST_POLL_SECONDS if found else min(pause * 1.5, SLOWEST_POLL_SECONDS)
+            await asyncio.sleep(pause)
+
+    async def next_request(self, *, kind: str | None = None) -> Request:
+        """Wait until the run asks a human something, and return it.
+
+        Raises:
+            RunNotCompleted: The run ended without asking.
+        """
+        async for _ in self.events():
+            for request in await self.requests():
+                if kind is None or request.kind == kind:
+                    return request
+        raise RunNotCompleted(f"Run {self.id} ended without asking anything.", await self.outcome())
+
+    async def approve(
+        self, request: Request | str, *, by: str, note: str = "", arguments: JsonObject | None = None
+    ) -> Decision:
+        """Approve exactly what the request shows, or with other `arguments`, which are checked again.
+
+        Raises:
+            DecisionRefused: The request is closed or unknown, the arguments are not valid, or `by` may not.
+            NoWorkerAnswers: Nobody took the decision in 30 s; `temporal workflow signal` leaves it for later.
+        """
+        return await self._decide("approve", request, by=by, note=note, arguments=arguments)
+
+    async def reject(self, request: Request | str, *, by: str, reason: str) -> Decision:
+        """Reject a request; the model is told the reason. Raises as `approve`."""
+        return await self._decide("reject", request, by=by, reason=reason)
+
+    async def answer(
+        self, request: Request | str, answer: str, *, by: str, result: Json = None, note: str = ""
+    ) -> Decision:
+        """Answer a question, an unknown effect (`happened`, `run`, `skip`) or a parked run (`redrive`, `discard`).
+
+        With `happened`, `result` is what the call returned. Raises as `approve`.
+        """
+        return await self._decide("answer", request, by=by, answer=answer, result=result, note=note)
+
+    async def result(self) -> OutT:
+        """Wait for the end, and return the agent's output in its type.
+
+        Raises:
+            RunNotCompleted: It ended as partial, failed or cancelled; `.outcome` holds what there is.
+            UsageError: It could not begin: its input or its agent's name was wrong.
+        """
+        outcome = await self.outcome()
+        if outcome.status != "completed":
+            raise RunNotCompleted(
+                f"Run {self.id} is {outcome.status}: {outcome.reason or 'no reason given'}", outcome
+            )
+        if self._agent is None:
+            return cast(OutT, outcome.output)
+        return self._agent.adapter.validate_json(json.dumps(outcome.output))
+
+    async def outcome(self) -> RunOutcome:
+        """Wait for the end, and return everything there is: status, output, effects, usage.
+
+        Raises:
+            UsageError: It could not begin: its input or its agent's name was wrong.
+            RunNotFound: There is no such run.
+        """
+        try:
+            return RunOutcome.model_validate(await self._handle.result())
+        except WorkflowFailureError as error:
+            cause = error.cause
+            if isinstance(cause, ApplicationError):
+                kind = AgentNotServed if cause.type == "AgentNotServed" else UsageError
+                raise kind(f"Run {self.id} could not begin. {cause.message}") from None
+            return await self._outcome_of_the_ended(cause)
+        except RPCError as error:
+            self._raise(error)
+
+    async def cancel(self) -> None:
+        """Ask the run to end. What it has done stays done; `outcome()` tells what that was."""
+        try:
+            await self._handle.cancel()
+        except RPCError as error:
+            self._raise(error)
+
+    async def input_mark(self, field: str) -> str | None:
+        """The digest of the input it was started with, if it was started by a client of Holdfast."""
+        memo = await (await self._handle.describe()).memo()
+        return cast("str | None", memo.get(field))
+
+    async def _outcome_of_the_ended(self, cause: BaseException | None) -> RunOutcome:
+        """What a cancelled or terminated run has to show: its record, if a worker is there to tell."""
+        status: RunStatus = "cancelled" if isinstance(cause, CancelledError | TerminatedError) else "failed"
+        try:
+            view = await self.inspect()
+        except HoldfastError:
+            return RunOutcome(run=self.id, agent="", digest="", status=status, reason=str(cause))
+        if view.outcome is not None:
+            return view.outcome
+        return RunOutcome(
+            run=self.id,
+            agent=view.agent,
+            digest=view.digest,
+            status=status,
+            reason=str(cause),
+            steps=len(view.steps),
+            calls=sum(len(step.calls) for step in view.steps),
+            usage=view.usage,
+            effects=view.effects,
+        )
+
+    async def _decide(self, choice: Choice, request: Request | str, **given: Any) -> Decision:
+        name = request if isinstance(request, str) else request.id
+        try:
+            decision: Decision = await self._handle.execute_update(
+                names.DECIDE,
+                DecisionInput(request=name, choice=choice, **given),
+                result_type=Decision,
+                rpc_timeout=DECISION_TIMEOUT,
+            )
+        except WorkflowUpdateFailedError as error:
+            cause = error.cause
+            raise DecisionRefused(
+                cause.message if isinstance(cause, ApplicationError) else str(cause)
+            ) from None
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            raise NoWorkerAnswers(self._nobody()) from None
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND and await self._closed():
+                raise DecisionRefused(f"run {self.id} has ended") from None
+            self._raise(error)
+        return decision
+
+    async def _query(self, name: str, *args: Any, result_type: Any) -> Any:
+        try:
+            return await self._handle.query(
+                name, args=args, result_type=result_type, rpc_timeout=QUERY_TIMEOUT
+            )
+        except (RPCError, WorkflowQueryFailedError) as error:
+            self._raise(error)
+
+    async def _closed(self) -> bool:
+        try:
+            return (await self._handle.describe()).close_time is not None
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                self._raise(error)
+            return False
+
+    def _raise(self, error: Exception) -> NoReturn:
+        if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
+            raise RunNotFound(f"There is no run {self.id!r} here. `holdfast runs` lists them.") from None
+        raise NoWorkerAnswers(f"{self._nobody()} ({error})") from error
+
+    def _nobody(self) -> str:
+        return f"No worker answers for run {self.id}: is one running? `holdfast worker package.module` starts one."
