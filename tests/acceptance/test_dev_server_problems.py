@@ -117,11 +117,13 @@ async def test_a_server_started_by_hand_protects_its_database_too(tmp_path: Path
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     ) as by_hand:
-        assert by_hand.stdout is not None
-        while b"Temporal Server:" not in await asyncio.to_thread(by_hand.stdout.readline):
-            pass
-        assert f"temporal (pid {by_hand.pid})" in await refusal(config)
-        by_hand.kill()
+        try:
+            assert by_hand.stdout is not None
+            while b"Temporal Server:" not in await asyncio.to_thread(by_hand.stdout.readline):
+                pass
+            assert f"temporal (pid {by_hand.pid})" in await refusal(config)
+        finally:
+            by_hand.kill()
     async with DevServer.start(config) as server:
         assert server.running
 
