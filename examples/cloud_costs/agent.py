@@ -169,7 +169,7 @@ def _key_of(ctx: ToolContext, past: PastCall) -> str:
     return str(result["key"]) if isinstance(result, dict) and result.get("key") else ctx.idempotency_key
 
 
-MODEL = "claude-sonnet-4-5"
+MODEL = "claude-sonnet-5-5"
 
 HAS_KEY = bool(os.environ.get("ANTHROPIC_API_KEY"))
 

@@ -78,7 +78,7 @@ class Inventory:
 
 
 def machines(count: int = MACHINES, seed: int = 7) -> list[Machine]:
-    """The account: the machines that somebody forgot, then ordinary ones up to `count`."""
+    """The account: the machines that somebody forgot, always, then ordinary ones up to `count`."""
     return [*_FORGOTTEN, *_ordinary(count - len(_FORGOTTEN), random.Random(seed))]  # noqa: S311  # not a secret
 
 

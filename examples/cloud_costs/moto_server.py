@@ -12,14 +12,18 @@ import argparse
 import json
 import logging
 import os
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
+from urllib.request import Request, urlopen
 
 READY_WITHIN_SECONDS = 60.0
 
@@ -102,12 +106,32 @@ class MotoServer:
             )
         return self
 
+    def reset(self) -> None:
+        """Makes the account empty again."""
+        with urlopen(Request(f"{self.url}/moto-api/reset", method="POST"), timeout=10):  # noqa: S310  # loopback
+            pass
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Answers nothing inside the `with`; what was asked meanwhile is done afterwards, even if the asker is gone.
+
+        That is how a slow AWS behaves, and the time to kill a worker in the middle of a call.
+        """
+        if self._process is None:
+            raise RuntimeError("the moto server is not running: call start() first")
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """Ends the process; its account is gone. Does nothing when it is not running."""
         process, self._process, self._url = self._process, None, ""
         self._folder.cleanup()
         if process is None:
             return
+        process.send_signal(signal.SIGCONT)  # a paused process does not hear that it is to end
         process.terminate()
         process.wait(timeout=10)
         for pipe in (process.stdin, process.stdout):
@@ -142,8 +166,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input does")
     options = parser.parse_args(arguments)
 
-    from moto.server import ThreadedMotoServer
-
+    try:
+        from moto.server import ThreadedMotoServer
+    except ImportError as error:
+        sys.exit(f"moto is not installed ({error}): pip install 'holdfast[demo]'")
+    _check_free(options.port)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", options.port, verbose=False)
     server.start()
@@ -162,6 +189,18 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         pass
     server.stop()
+
+
+def _check_free(port: int) -> None:
+    """Ends the program when the port is taken: moto itself would wait for ever."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            sys.exit(
+                f"port {port} cannot be used ({error}): name another, or leave --port out for a free one"
+            )
 
 
 def _fill(url: str) -> None:
