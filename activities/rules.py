@@ -105,7 +105,7 @@ def view_of(asked: PlanInput, messages: list[Message]) -> PlanView:
 def _made(proposed: JsonObject, result: JsonObject) -> CallMade:
     text = result["content"]
     try:
-        value = json.loads(text)
+        value = pydantic_core.from_json(text)
     except ValueError:
         value = text
     return CallMade(proposed["name"], proposed["input"], value, ok=not result.get("is_error", False))
