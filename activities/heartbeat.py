@@ -8,17 +8,22 @@ from typing import Any
 from temporalio import activity
 
 
+FIRST_BEAT_SECONDS = 0.5
+SLOWEST_BEAT_SECONDS = 2.0
+
+
 @contextlib.asynccontextmanager
 async def heartbeating(details: Callable[[], Any] | None = None) -> AsyncIterator[None]:
-    """Heartbeat four times in each heartbeat timeout, with `details()` as the visible progress.
+    """Heartbeat at least four times in each heartbeat timeout, with `details()` as the visible progress.
 
-    Details cost no history; they are seen live among the run's pending activities.
+    Details cost no history; they are seen live among the run's pending activities. Work that is done within
+    half a second never heartbeats: a beat is a call to the server.
     """
     timeout = activity.info().heartbeat_timeout
     if timeout is None:
         yield
         return
-    beat = asyncio.create_task(_beat(timeout.total_seconds() / 4, details))
+    beat = asyncio.create_task(_beat(min(timeout.total_seconds() / 4, SLOWEST_BEAT_SECONDS), details))
     try:
         yield
     finally:
@@ -28,6 +33,7 @@ async def heartbeating(details: Callable[[], Any] | None = None) -> AsyncIterato
 
 
 async def _beat(seconds: float, details: Callable[[], Any] | None) -> None:
+    await asyncio.sleep(min(seconds, FIRST_BEAT_SECONDS))
     while True:
         if details is None:
             activity.heartbeat()

@@ -12,6 +12,7 @@ from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
 from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import Decision, Ignored, Request
 from holdfast.contracts.run import (
+    EventKind,
     EventsRequest,
     FinishStatus,
     RunEvent,
@@ -60,7 +61,7 @@ class RunState:
         self.started_at = self.now()
         self.finished_at: str | None = None
         self.outcome: RunOutcome | None = None
-        self._shown: str | None = None
+        self._shown: object = None
 
     def now(self) -> str:
         """Workflow time, ISO 8601 in UTC."""
@@ -70,18 +71,16 @@ class RunState:
         """How long the run has been open."""
         return (workflow.now() - workflow.info().start_time).total_seconds()
 
-    def event(self, kind: str, text: str, data: JsonObject | None = None) -> None:
+    def event(self, kind: EventKind, text: str, data: JsonObject | None = None) -> None:
         """Note what happened, for those who watch."""
         self.events.append(
-            RunEvent.model_validate(
-                {
-                    "number": len(self.events),
-                    "at": self.now(),
-                    "kind": kind,
-                    "step": len(self.steps),
-                    "text": shorten(text, 2000),
-                    "data": data or {},
-                }
+            RunEvent(
+                number=len(self.events),
+                at=self.now(),
+                kind=kind,
+                step=len(self.steps),
+                text=shorten(text, 2000),
+                data=data or {},
             )
         )
 
@@ -99,7 +98,7 @@ class RunState:
         workflow.set_current_details(labels.details(self.view()))
         coarse = "running" if self.status in lifecycle.OPEN - {"waiting", "parked"} else self.status
         waiting = next(iter(self.requests.values()), None)
-        if (shown := f"{coarse} {waiting.by if waiting else ''}") == self._shown:
+        if (shown := (coarse, waiting and (waiting.kind, waiting.by))) == self._shown:
             return  # each upsert is an event in history
         first, self._shown = self._shown is None, shown
         updates: list[SearchAttributeUpdate[Any]] = [
@@ -162,8 +161,8 @@ class RunState:
         return self.outcome
 
     def view(self) -> RunView:
-        """The run as people inspect it."""
-        return RunView(
+        """The run as people inspect it. Not validated again: it is made at every turn, and holds every step."""
+        return RunView.model_construct(
             run=self.run,
             agent=self.spec.name,
             digest=self.digest,

@@ -4,18 +4,17 @@ The SDK's retries are off: Temporal retries, so that each attempt is seen, bound
 `ANTHROPIC_API_KEY` and `ANTHROPIC_BASE_URL` are read by the SDK itself.
 """
 
-import functools
 import json
 from typing import Any
 
 import anthropic
 import httpx2
-from anthropic import AsyncAnthropic
 from anthropic._streaming import AsyncStream
 from temporalio.exceptions import ApplicationError
 
 from activities.failing import application_error
 from activities.providers.answer_stream import AnswerStream, BrokenStream, StreamError
+from activities.providers.anthropic_client import anthropic_client
 from activities.providers.pricing import usage_of
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.calls import Failure
@@ -28,12 +27,6 @@ from policies.handoff import api_name, contain
 
 PROVIDER = "anthropic"
 CACHE = {"type": "ephemeral"}
-
-
-@functools.cache
-def _client() -> AsyncAnthropic:
-    """One client, and so one connection pool, a process."""
-    return AsyncAnthropic(max_retries=0)
 
 
 async def plan_with_claude(
@@ -51,9 +44,12 @@ async def plan_with_claude(
     """
     request = _request(spec, rung, messages, last_turn=last_turn, max_tokens_factor=max_tokens_factor)
     try:
-        async with _client().messages.with_streaming_response.create(
-            **request, timeout=rung.timeout_seconds
-        ) as response:
+        async with (
+            anthropic_client() as client,
+            client.messages.with_streaming_response.create(
+                **request, timeout=rung.timeout_seconds
+            ) as response,
+        ):
             request_id = response.headers.get("request-id")
             if "text/event-stream" in response.headers.get("content-type", ""):
                 async for event in AsyncStream.raw_events(response.http_response):

@@ -12,6 +12,9 @@ from holdfast.contracts.requests import Decision, Ignored, Request
 RunStatus = Literal[
     "starting", "planning", "acting", "waiting", "parked", "completed", "partial", "failed", "cancelled"
 ]
+EventKind = Literal[
+    "started", "plan", "call", "result", "request", "decision", "ignored", "notice", "finished"
+]
 FinishStatus = Literal["completed", "partial", "failed"]
 
 
@@ -86,7 +89,7 @@ class RunEvent(Contract):
 
     number: int
     at: str
-    kind: Literal["started", "plan", "call", "result", "request", "decision", "ignored", "notice", "finished"]
+    kind: EventKind
     step: int
     text: str
     data: JsonObject = {}
