@@ -38,6 +38,7 @@ from holdfast.testing.answers import (
 from holdfast.testing.dev_server import DevServer, dev_server, temporal_server, time_skipping_env
 from holdfast.testing.messages_server import MessagesServer
 from holdfast.testing.model_request import ModelRequest, PlayedCall
+from holdfast.testing.replay import assert_replays
 from holdfast.testing.script import ByConversation, Script, ScriptRanOut, StepFunction, by_conversation
 from holdfast.testing.token_usage import SpentTokens
 
@@ -58,6 +59,7 @@ __all__ = [
     "Step",
     "StepFunction",
     "answer",
+    "assert_replays",
     "by_conversation",
     "call",
     "calls",
