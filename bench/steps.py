@@ -3,16 +3,20 @@
     python -m bench.steps [--steps 20] [--rounds 6]
 
 Warm: runs stay in the worker's cache. Cold: the cache holds none, so every task replays the run so far.
+The floor runs twice: as the SDK's defaults have it (in its sandbox), and without the sandbox, which Holdfast's
+own worker does not need because authors' code never runs in a workflow.
 """
 
 import argparse
 import asyncio
+import itertools
 import statistics
 import time
 import uuid
 from typing import Any
 
 from temporalio.client import Client as TemporalClient
+from temporalio.worker import UnsandboxedWorkflowRunner
 from temporalio.worker import Worker as TemporalWorker
 
 from bench.agents import reader
@@ -57,6 +61,7 @@ async def compare(
         workflows=[FloorRun],
         activities=[floor_plan, floor_read_page],
         **options,
+        **floor_options,
     )
     async with floor_worker, Worker(client, [reader], task_queue="bench-engine", **options):
         await engine_run(client, 3)
@@ -77,10 +82,15 @@ async def main(steps: int, rounds: int) -> None:
     """Measure and print."""
     async with dev_server(in_memory=False) as server:
         client = await server.connect()
-        for name, options in (("warm", {}), ("cold", {"max_cached_workflows": 0})):
-            found = await compare(client, steps, rounds, options)
+        caches: dict[str, dict[str, Any]] = {"warm": {}, "cold": {"max_cached_workflows": 0}}
+        floors: dict[str, dict[str, Any]] = {
+            "": {},
+            " without sandbox": {"workflow_runner": UnsandboxedWorkflowRunner()},
+        }
+        for (cache, options), (floor, floor_options) in itertools.product(caches.items(), floors.items()):
+            found = await compare(client, steps, rounds, options, floor_options)
             print(
-                f"{name}: {found['engine_ms']:.1f} ms a step, floor {found['floor_ms']:.1f} ms, "
+                f"{cache}: {found['engine_ms']:.1f} ms a step, floor{floor} {found['floor_ms']:.1f} ms, "
                 f"ratio {found['ratio']:.2f} ({steps} steps of {CHARACTERS} characters, {rounds} rounds)"
             )
     await asyncio.sleep(0.1)  # the SDK's threads settle, see docs of the worker

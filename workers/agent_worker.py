@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Self
 
 from temporalio.client import Client as TemporalClient
-from temporalio.worker import PollerBehaviorAutoscaling, Worker
+from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
 from holdfast.agent import Agent
 from holdfast.contracts.names import TASK_QUEUE
@@ -31,7 +31,8 @@ class AgentWorker:
         agents: What it serves.
         task_queue: Where runs and calls come from.
         concurrency: How many activities (plans, calls) run at once.
-        strict_sandbox: See `HoldfastPlugin`.
+        strict_sandbox: Guard the engine's workflow code against non-determinism, as the engine's own tests do.
+            Off, there is no sandbox: authors' code never runs in a workflow, and replaying is twice as fast.
         options: Any option of `temporalio.worker.Worker`, such as `max_cached_workflows`.
     """
 
@@ -53,6 +54,7 @@ class AgentWorker:
             "max_concurrent_activities": concurrency,
             "workflow_task_poller_behavior": PollerBehaviorAutoscaling(),
             "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
+            **({} if strict_sandbox else {"workflow_runner": UnsandboxedWorkflowRunner()}),
             **options,
         }
         self._worker = Worker(client, task_queue=task_queue, plugins=[self.plugin], **settings)
