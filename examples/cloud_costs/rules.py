@@ -33,6 +33,8 @@ REQUESTS_PER_RUN = 1
 
 UNASKED_PER_RUN = 2
 
+_BEFORE_THE_RESULT = "before approving. Result: "
+
 _ANSWERED = "Not done:"
 """So begins what the engine says of a call that a human or a guard decided against: an answer, not a failure."""
 
@@ -209,7 +211,7 @@ def _read(kind: type[ResultT], call: CallMade) -> ResultT | None:
     """
     try:
         if isinstance(call.result, str):
-            return kind.model_validate_json(call.result.rpartition("Result: ")[2])
+            return kind.model_validate_json(call.result.rpartition(_BEFORE_THE_RESULT)[2])
         return kind.model_validate(call.result)
     except ValidationError:
         return None

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 
 from examples.cloud_costs import journal as facts
 from examples.cloud_costs.agent import MODEL, cloud_costs, plan_by_rules, start_instance, undo_snapshot
 from examples.cloud_costs.inventory import Inventory, load, machines
 from examples.cloud_costs.journal import Journal
 from examples.cloud_costs.moto_server import MotoServer
-from examples.cloud_costs.results import Report
 from holdfast import Model, PastCall, Rules, ToolContext
-from holdfast.contracts import names
-from holdfast.contracts.requests import Request
-from holdfast.contracts.run import RunOutcome, RunView
+from holdfast.client import Client
 from holdfast.testing import MessagesServer, calls, finish
 from holdfast.testing.dev_server import dev_server
 from holdfast.worker import Worker
 
 EU = "eu-west-1"
 QUEUE = "cloud-costs-tests"
-
-Run = WorkflowHandle[Any, Any]
+TASK = "Cut our spend in eu-west-1"
 
 
 @pytest.fixture(scope="module")
@@ -61,58 +52,29 @@ async def served(fresh_account: Inventory, tmp_path: Path) -> AsyncIterator[Clie
     async with dev_server(tmp_path) as server:
         client = await server.connect()
         async with Worker(client, agents=[by_rules], task_queue=QUEUE, strict_sandbox=True):
-            yield client
-
-
-async def start(client: Client, task: str = "Cut our spend in eu-west-1", **given: Any) -> Run:
-    """Started by name with plain JSON, as from any language."""
-    return await client.start_workflow(
-        names.AGENT_RUN,
-        {"agent": "cloud-costs", "task": task, **given},
-        id=f"cloud-costs-{uuid.uuid4()}",
-        task_queue=QUEUE,
-    )
-
-
-async def open_request(run: Run) -> Request:
-    """The one request that the run asks, once it does."""
-    async with asyncio.timeout(30):
-        while True:
-            with contextlib.suppress(WorkflowQueryFailedError):  # it is only just starting
-                found: list[Request] = await run.query(names.REQUESTS, result_type=list[Request])
-                if found:
-                    (request,) = found
-                    return request
-            await asyncio.sleep(0.05)  # a query is the only way to learn it from outside
-
-
-async def report_of(run: Run) -> tuple[RunOutcome, Report]:
-    async with asyncio.timeout(60):
-        outcome = RunOutcome.model_validate(await run.result())
-    return outcome, Report.model_validate(outcome.output)
+            yield Client(client, task_queue=QUEUE)
 
 
 async def test_the_rules_cut_costs_and_ask_once(
     served: Client, fresh_account: Inventory, journal: Journal
 ) -> None:
     """The most expensive machine waits for finops, two cheap ones are stopped meanwhile; each has its snapshot."""
-    run = await start(served, dry_run=False)
-    request = await open_request(run)
+    run = await served.start(cloud_costs, TASK, dry_run=False)
+    request = await run.next_request()
     (expensive,) = fresh_account.ids(name="ml-notebook-jo")
     cheap = [*fresh_account.ids(name="dev-ana"), *fresh_account.ids(name="ci-runner-old")]
     assert (request.by, request.tool) == ("finops", "stop_instance")
     assert request.arguments == {"region": EU, "instance_id": expensive, "monthly_cost_usd": 428.51}
     assert facts.states(EU)[expensive] == "running"
 
-    await run.signal(names.APPROVE, {"by": "dana"})
-    outcome, report = await report_of(run)
-    assert outcome.status == "completed", outcome.reason
+    await run.approve(request, by="dana")
+    report = await run.result()
     assert set(report.stopped) == {expensive, *cheap}
     assert report.monthly_savings_usd == Decimal("428.51") + Decimal("78.11") + Decimal("70.08")
     assert sorted(one.resource for one in journal.writes("StopInstances")) == sorted(report.stopped)
     assert {one.instance_id for one in facts.snapshots(EU)} == set(report.stopped)
     assert {key for key, state in facts.states(EU).items() if state == "stopped"} == set(report.stopped)
-    view = RunView.model_validate(await run.query(names.INSPECT))
+    view = await run.inspect()
     stops = {
         call.arguments["instance_id"]: call
         for step in view.steps
@@ -130,12 +92,11 @@ async def test_a_run_is_dry_unless_it_is_allowed_to_act(
     served: Client, fresh_account: Inventory, journal: Journal
 ) -> None:
     """Without `dry_run: false` the run rehearses, the approval included, and AWS gets no writing request."""
-    run = await start(served)
-    request = await open_request(run)
+    run = await served.start(cloud_costs, TASK)
+    request = await run.next_request()
     assert request.dry_run
-    await run.signal(names.APPROVE, {"by": "dana"})
-    outcome, report = await report_of(run)
-    assert outcome.status == "completed", outcome.reason
+    await run.approve(request, by="dana")
+    report = await run.result()
     assert report.stopped == []
     assert report.monthly_savings_usd == 0
     assert {one.name for one in report.proposed} == {"ml-notebook-jo", "dev-ana", "ci-runner-old"}
@@ -144,12 +105,11 @@ async def test_a_run_is_dry_unless_it_is_allowed_to_act(
 
 async def test_a_rejected_machine_stays_up(served: Client, fresh_account: Inventory) -> None:
     """The human's no is final for this run, stands in the report, and the rest is done."""
-    run = await start(served, dry_run=False)
-    request = await open_request(run)
-    await run.signal(names.REJECT, {"request": request.id, "by": "dana", "reason": "jo is back on Monday"})
-    outcome, report = await report_of(run)
+    run = await served.start(cloud_costs, TASK, dry_run=False)
+    request = await run.next_request()
+    await run.reject(request, by="dana", reason="jo is back on Monday")
+    report = await run.result()
     (expensive,) = fresh_account.ids(name="ml-notebook-jo")
-    assert outcome.status == "completed", outcome.reason
     assert len(report.stopped) == 2
     assert facts.states(EU)[expensive] == "running"
     assert "jo is back on Monday" in next(
@@ -159,12 +119,11 @@ async def test_a_rejected_machine_stays_up(served: Client, fresh_account: Invent
 
 async def test_undo_starts_what_the_run_stopped(served: Client, fresh_account: Inventory) -> None:
     """Each stop can be taken back from what the run recorded of it; then its snapshots can go too."""
-    run = await start(served, dry_run=False)
-    await open_request(run)
-    await run.signal(names.APPROVE, {"by": "dana"})
-    outcome, report = await report_of(run)
+    run = await served.start(cloud_costs, TASK, dry_run=False)
+    await run.approve(await run.next_request(), by="dana")
+    outcome, report = await run.outcome(), await run.result()
     context = ToolContext(run=run.id, call="undo", agent="cloud-costs", idempotency_key="another key")
-    view = RunView.model_validate(await run.query(names.INSPECT))
+    view = await run.inspect()
     assert len(outcome.effects) == 6
     keys = {call.id: call.idempotency_key for step in view.steps for call in step.calls}
     for effect in reversed(outcome.effects):
@@ -196,10 +155,9 @@ async def test_a_model_cannot_reach_production_nor_lower_a_price(
         client = await server.connect()
         agent = cloud_costs.but(ladder=[Model(MODEL)])
         async with Worker(client, agents=[agent], task_queue=QUEUE, strict_sandbox=True):
-            run = await start(client, dry_run=False)
-            outcome, _ = await report_of(run)
-            view = RunView.model_validate(await run.query(names.INSPECT))
-    assert outcome.status == "completed", outcome.reason
+            run = await Client(client, task_queue=QUEUE).start(cloud_costs, TASK, dry_run=False)
+            await run.result()
+            view = await run.inspect()
     first, second, third = view.steps[0].calls
     assert (first.status, second.status, third.status) == ("refused", "refused", "failed")
     assert "Env=Prod" in first.why

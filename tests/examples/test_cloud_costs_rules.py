@@ -116,6 +116,10 @@ CANDIDATES = [
 ]
 
 
+def made(tool: str, arguments: dict[str, Any], result: Any, *, ok: bool) -> CallMade:
+    return CallMade(tool=tool, arguments=arguments, result=result, ok=ok)
+
+
 def look(candidates: list[IdleInstance], region: str = EU) -> CallMade:
     report = IdleReport(
         region=region,
@@ -137,11 +141,11 @@ def look(candidates: list[IdleInstance], region: str = EU) -> CallMade:
         next_offset=None,
         protected=[ProtectedIdle(id="i-prod", name="prod", why="tag env=prod", monthly_cost_usd=None)],
     )
-    return CallMade("find_idle_instances", {"region": region}, report.model_dump(mode="json"), ok=True)
+    return made("find_idle_instances", {"region": region}, report.model_dump(mode="json"), ok=True)
 
 
 def snapshot(name: str, *, ok: bool = True) -> CallMade:
-    return CallMade(
+    return made(
         "snapshot_instance",
         {"region": EU, "instance_id": f"i-{name}"},
         {} if ok else "Failed: no room",
@@ -159,7 +163,7 @@ def stop(name: str, cost: str, *, dry: bool = False, words: str | None = None) -
         snapshot_ids=["snap-1"],
         dry_run=dry,
     )
-    return CallMade(
+    return made(
         "stop_instance",
         {"region": EU, "instance_id": f"i-{name}", "monthly_cost_usd": float(cost)},
         words or done.model_dump(mode="json"),
@@ -264,7 +268,7 @@ def test_a_dry_run_proposes_and_saves_nothing() -> None:
 def test_an_edited_call_counts_by_what_was_carried_out() -> None:
     """When a human changed the call, words stand before its result, which says what was really stopped."""
     done = stop("tiny", "60.5").result
-    call = CallMade(
+    call = made(
         "stop_instance",
         {"region": EU, "instance_id": "i-big", "monthly_cost_usd": 400.0},
         f"dana changed the arguments to {{}} before approving. Result: {json.dumps(done)}",
@@ -283,7 +287,7 @@ def test_nothing_idle_is_a_complete_run() -> None:
 
 def test_a_region_that_cannot_be_read_is_said_so() -> None:
     """The other region is dealt with, and the result is partial."""
-    broken = CallMade("find_idle_instances", {"region": "us-east-1"}, "Failed (credentials): no", ok=False)
+    broken = made("find_idle_instances", {"region": "us-east-1"}, "Failed (credentials): no", ok=False)
     task = "eu-west-1 and us-east-1"
     assert wished(next_plan(look(CANDIDATES[:2]), broken, task=task)) == [("snapshot_instance", "i-big")]
     assert next_plan(broken).status == "failed"
