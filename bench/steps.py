@@ -52,7 +52,7 @@ async def floor_run(client: TemporalClient, steps: int) -> float:
 
 
 async def compare(
-    client: TemporalClient, steps: int, rounds: int, options: dict[str, Any]
+    client: TemporalClient, steps: int, rounds: int, options: dict[str, Any], floor_options: dict[str, Any]
 ) -> dict[str, float]:
     """Medians of interleaved rounds, in milliseconds per step, and the median of the rounds' ratios."""
     floor_worker = TemporalWorker(
