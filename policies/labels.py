@@ -32,9 +32,21 @@ def call_summary(tool: str, arguments: JsonObject, *, simulate: bool = False) ->
 
 def signal_command(request: Request) -> str:
     """The command that answers a request, for whoever has only the Temporal CLI."""
+    name, body = signal_of(request)
+    run = f"temporal workflow signal --workflow-id {_shell_quoted(request.run)}"
+    return f"{run} \\\n  --name {name} \\\n  --input {_shell_quoted(body)}"
+
+
+def _shell_quoted(text: str) -> str:
+    """As `shlex.quote`, whose module reads the environment, which replayed code must not."""
+    plain = text.isascii() and all(ch.isalnum() or ch in "-_./:@%+=," for ch in text)
+    return text if plain and text else "'" + text.replace("'", "'\"'\"'") + "'"
+
+
+def signal_of(request: Request) -> tuple[str, str]:
+    """The name and the JSON input of a signal that answers a request."""
     name, example = _example(request)
-    body = json.dumps(example, ensure_ascii=False)
-    return f"temporal workflow signal --workflow-id {request.run} --name {name} --input '{body}'"
+    return name, json.dumps(example, ensure_ascii=False)
 
 
 def _example(request: Request) -> tuple[str, JsonObject]:
@@ -57,7 +69,8 @@ def details(view: RunView) -> str:
     if view.steps:
         last = view.steps[-1]
         lines += ["", f"Last plan by {last.planner}: {shorten(last.text, 300) or '(no words)'}"]
-        lines += [f"- `{call_summary(call.tool, call.arguments)}`: {call.status}" for call in last.calls[:20]]
+        calls = [f"- `{call_summary(call.tool, call.arguments)}`: {call.status}" for call in last.calls[:20]]
+        lines += ["", *calls]
     for request in view.requests[:MAX_REQUESTS_SHOWN]:
         lines += ["", *_request_lines(request)]
     if len(view.requests) > MAX_REQUESTS_SHOWN:
@@ -71,11 +84,20 @@ def details(view: RunView) -> str:
 
 def _request_lines(request: Request) -> list[str]:
     shown = shorten(json.dumps(request.arguments, ensure_ascii=False), 1000) if request.arguments else ""
+    name, body = signal_of(request)
     return [
-        f"### Waiting for {request.by}: {request.kind} `{request.id}`",
-        f"{request.tool or ''} {shown}".strip(),
+        f"### Waiting for {request.by}: {request.kind}",
+        *([f"`{request.tool}` `{shown}`", ""] if request.tool else []),
         f"Why: {shorten(request.why, 500)}" + (" (dry run: nothing will change)" if request.dry_run else ""),
-        *([f"Denied if unanswered by {request.deadline}."] if request.deadline else []),
+        "",
+        *([f"Denied if unanswered by {request.deadline}.", ""] if request.deadline else []),
+        f"Here: More Actions, Send a Signal, name `{name}`"
+        + (f" (or `{request.choices[1]}`)" if len(request.choices) > 1 else "")
+        + ", data:",
+        "```",
+        body,
+        "```",
+        "Or in a terminal:",
         "```",
         signal_command(request),
         "```",
