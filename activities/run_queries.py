@@ -16,12 +16,14 @@ TIMEOUT = timedelta(seconds=10)
 
 
 async def ask_run(run: str, query: str, *args: Any, result_type: type[Any]) -> Any:
-    """The answer of the run that this activity belongs to.
+    """The answer of a run, which is mostly the one that this activity belongs to.
 
     A worker that has just died may hold the run in its cache; the server finds another after a moment, so a
     few tries are made before the activity fails as transient.
     """
-    handle = activity.client().get_workflow_handle(run, run_id=activity.info().workflow_run_id)
+    info = activity.info()
+    own = info.workflow_run_id if run == info.workflow_id else None
+    handle = activity.client().get_workflow_handle(run, run_id=own)
     problem: Exception | None = None
     for attempt in range(TRIES):
         try:

@@ -137,7 +137,7 @@ class Client:
         run_id = id or f"{name}-{uuid.uuid4().hex[:12]}"
         mark = digest(given.model_dump(mode="json"))
         try:
-            handle = await self.temporal.start_workflow(
+            await self.temporal.start_workflow(
                 names.AGENT_RUN,
                 given,
                 id=run_id,
@@ -155,7 +155,7 @@ class Client:
                     f"Choose another id, or look at it: holdfast show {run_id}"
                 ) from None
             return run
-        return Run(handle, known)
+        return self.run(run_id, known)
 
     @overload
     def run(self, id: str, agent: Agent[OutT]) -> Run[OutT]: ...
@@ -164,7 +164,7 @@ class Client:
 
     def run(self, id: str, agent: Agent[Any] | None = None) -> Run[Any]:  # noqa: A002  # as in start
         """The run of that id; with its agent the result is typed. Nothing is asked of the server yet."""
-        return Run(self.temporal.get_workflow_handle(id), agent)
+        return Run(self.temporal, id, agent)
 
     async def runs(
         self,
@@ -182,11 +182,9 @@ class Client:
     async def inbox(self, *, by: str | None = None, limit: int = 500) -> list[Request]:
         """What all runs ask of humans, oldest first; `by` keeps what is asked of one role.
 
-        Runs whose worker does not answer are passed over, so look at `runs(status="waiting")` too when no
-        worker is up.
+        Runs whose worker does not answer are passed over, so look at `waiting()` too when no worker is up.
         """
-        query = f"WorkflowType = '{names.AGENT_RUN}' AND ExecutionStatus = 'Running' AND {names.SA_WAITING_FOR} IS NOT NULL"
-        waiting = await self._list(query, limit)
+        waiting = await self.waiting(limit=limit)
         gate = asyncio.Semaphore(_INBOX_AT_ONCE)
 
         async def ask(summary: RunSummary) -> Sequence[Request]:
@@ -198,6 +196,11 @@ class Client:
 
         found = [request for requests in await asyncio.gather(*map(ask, waiting)) for request in requests]
         return sorted((r for r in found if by is None or r.by == by), key=lambda r: r.opened_at)
+
+    async def waiting(self, *, limit: int = 500) -> list[RunSummary]:
+        """Open runs that ask a human something, newest first; no worker needs to be up."""
+        open_runs = f"WorkflowType = '{names.AGENT_RUN}' AND ExecutionStatus = 'Running'"
+        return await self._list(f"{open_runs} AND {names.SA_WAITING_FOR} IS NOT NULL", limit)
 
     async def _list(self, query: str, limit: int) -> list[RunSummary]:
         timeout = timedelta(seconds=10)

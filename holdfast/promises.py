@@ -119,7 +119,7 @@ def _check_promises(spec: ToolSpec, retry: RetrySpec | None) -> None:
     if not isinstance(properties, dict):
         return
     used = {field for _, field, _, _ in Formatter().parse(spec.key or "") if field is not None}
-    used |= arguments_of(spec.approval.when) if spec.approval and spec.approval.when else set()
+    used |= arguments_of(spec.approval.when) if spec.approval and spec.approval.when is not None else set()
     if missing := used - set(properties):
         raise DefinitionError(
             f"Tool {name!r}: its key or approval condition uses {', '.join(sorted(missing))}, "

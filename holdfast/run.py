@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any, Generic, NoReturn, cast
 
+from temporalio.client import Client as TemporalClient
 from temporalio.client import (
     WorkflowFailureError,
     WorkflowHandle,
@@ -15,7 +17,13 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import (
+    ApplicationError,
+    CancelledError,
+    TerminatedError,
+    WorkflowAlreadyStartedError,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 from holdfast.agent import Agent, OutT
@@ -23,6 +31,7 @@ from holdfast.contracts import names
 from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.requests import Choice, Decision, DecisionInput, Request
 from holdfast.contracts.run import EventsRequest, RunEvent, RunOutcome, RunStatus, RunView
+from holdfast.contracts.undo import UndoInput, UndoOutcome
 from holdfast.errors import (
     AgentNotServed,
     DecisionRefused,
@@ -44,8 +53,9 @@ SLOWEST_POLL_SECONDS = 2.0
 class Run(Generic[OutT]):
     """A run. Made by `Client.start` and `Client.run`."""
 
-    def __init__(self, handle: WorkflowHandle[Any, Any], agent: Agent[OutT] | None = None) -> None:
-        self._handle = handle
+    def __init__(self, temporal: TemporalClient, run: str, agent: Agent[OutT] | None = None) -> None:
+        self._temporal = temporal
+        self._handle: WorkflowHandle[Any, Any] = temporal.get_workflow_handle(run)
         self._agent = agent
 
     @property
@@ -163,6 +173,48 @@ class Run(Generic[OutT]):
             return await self._outcome_of_the_ended(cause)
         except RPCError as error:
             self._raise(error)
+
+    async def undo(self, *, by: str, calls: list[str] | None = None, note: str = "") -> UndoOutcome:
+        """Take back what the run did, last call first, and wait until that is done.
+
+        It runs as a workflow of its own, so it survives crashes, and asking again for the same calls returns
+        the outcome of the first time. Undo a run that is still open only after cancelling it.
+
+        Args:
+            by: Who asks.
+            calls: Ids of calls, such as `["3.1"]`; None means every call that had an effect.
+            note: Why.
+
+        Raises:
+            RunNotFound: There is no such run.
+            UsageError: It has no such effects.
+        """
+        if not await self._closed():
+            raise UsageError(f"Run {self.id} is still open: cancel it first, or let it end.")
+        name = f"{self.id}/undo" + (f"/{'+'.join(sorted(calls))}" if calls else "")
+        start = functools.partial(
+            self._temporal.start_workflow,
+            names.UNDO_RUN,
+            UndoInput(run=self.id, by=by, calls=calls, note=note),
+            id=name,
+            task_queue=(await self._handle.describe()).task_queue,
+            static_summary=f"undo {self.id}, by {by}",
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        )
+        try:
+            try:
+                await start(id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY)
+            except WorkflowAlreadyStartedError:
+                earlier = await self._undo_outcome(name)
+                if all(call.outcome != "failed" for call in earlier.calls):
+                    return earlier
+                await start(id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+            return await self._undo_outcome(name)
+        except WorkflowFailureError as error:
+            raise UsageError(str(error.cause)) from None
+
+    async def _undo_outcome(self, name: str) -> UndoOutcome:
+        return UndoOutcome.model_validate(await self._temporal.get_workflow_handle(name).result())
 
     async def cancel(self) -> None:
         """Ask the run to end. What it has done stays done; `outcome()` tells what that was."""

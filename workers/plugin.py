@@ -13,6 +13,7 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import WorkerConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from activities.effects import list_effects
 from activities.plan import plan_activity
 from activities.registry import AgentRegistry
 from activities.resolve import resolve_agent
@@ -21,6 +22,7 @@ from activities.transcripts import TranscriptCache
 from activities.vet import vet
 from holdfast.agent import Agent
 from workflows.agent_run import AgentRun
+from workflows.undo_run import UndoRun
 
 PASSED_THROUGH = ("holdfast", "policies", "workflows", "jsonschema_rs", "pydantic", "annotated_types")
 """Modules that the sandbox does not load again for each run: 3 ms instead of 20. It also takes the guard
@@ -60,11 +62,12 @@ class HoldfastPlugin(SimplePlugin):
         super().__init__(
             "holdfast",
             data_converter=pydantic_data_converter,
-            workflows=[AgentRun],
+            workflows=[AgentRun, UndoRun],
             activities=[
                 resolve_agent(registry),
                 plan_activity(registry, cache),
                 vet(registry),
+                list_effects(),
                 tool_activity(registry, cache),
             ],
             workflow_runner=sandbox,

@@ -20,6 +20,7 @@ from holdfast.contracts.plans import PlanOutcome
 from holdfast.contracts.requests import Decision, DecisionInput, Request
 from holdfast.contracts.run import EventsRequest, RunEvent, RunInput, RunOutcome, RunView, StepRecord
 from holdfast.contracts.spec import AgentSpec
+from holdfast.contracts.undo import DoneCall
 from policies import feedback, finishing, limits, stops
 from policies.handoff import SILENCE
 from policies.json_safety import faults
@@ -239,6 +240,11 @@ class AgentRun:
     def spec(self) -> AgentSpec:
         """The recorded spec."""
         return self._started().spec
+
+    @workflow.query(name=names.EFFECTS, description="The writing calls made, with what their undo needs")
+    def effects(self) -> list[DoneCall]:
+        """What was done to the world, oldest first."""
+        return self._started().done_calls
 
     def _started(self) -> RunState:
         if self._state is None:

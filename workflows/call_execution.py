@@ -9,7 +9,7 @@ from temporalio.exceptions import ActivityError
 
 from holdfast.contracts import names
 from holdfast.contracts.base import Json
-from holdfast.contracts.calls import CallRecord, Failure, Probed, ToolInput
+from holdfast.contracts.calls import CallRecord, Failure, Probed
 from holdfast.contracts.spec import ToolSpec
 from policies import effects, failures, feedback, labels, validation
 from policies.json_safety import shorten
@@ -63,7 +63,7 @@ class CallExecution:
         summary = labels.call_summary(tool.name, record.arguments, simulate=record.dry_run)
         raw: RawValue = await workflow.execute_activity(
             tool.name,
-            self._input(record),
+            self._state.tool_input(record),
             result_type=RawValue,
             **as_kwargs(tool_options(tool, summary)),
         )
@@ -71,20 +71,6 @@ class CallExecution:
             return workflow.payload_converter().from_payload(raw.payload, Any)
         except Exception as error:  # a remote worker may answer with anything
             raise UnreadableResult(f"its answer is no JSON: {error}") from error
-
-    def _input(self, record: CallRecord) -> ToolInput:
-        state = self._state
-        return ToolInput(
-            run=state.run,
-            call=record.id,
-            agent=state.spec.name,
-            digest=state.digest,
-            tool=record.tool,
-            arguments=record.arguments,
-            idempotency_key=record.idempotency_key,
-            dry_run=record.dry_run,
-            user=state.given.user,
-        )
 
     def _checked(self, record: CallRecord, tool: ToolSpec, result: Json) -> Answer:
         """Own tools are checked in their activity; what a remote one returns, is checked here."""
@@ -97,7 +83,7 @@ class CallExecution:
     def _done(self, record: CallRecord, tool: ToolSpec, result: Json, *, verbatim: bool) -> Answer:
         record.status = "done"
         if tool.writes:
-            self._state.effect(record, reversible=tool.effect == "reversible")
+            self._state.effect(record, tool, result)
         return Answer(feedback.render(result), verbatim=verbatim)
 
     def _failed(self, record: CallRecord, tool: ToolSpec, failure: Failure) -> Answer:
@@ -111,7 +97,7 @@ class CallExecution:
         failure = Failure(kind="contract", message=f"{tool.name} does not keep its contract: {why}")
         record.status, record.failure = "failed", failure
         if tool.writes:
-            self._state.effect(record, reversible=tool.effect == "reversible")
+            self._state.effect(record, tool, None)
         self._state.event("notice", failure.message, failure.model_dump())
         return Answer(feedback.failed(failure), is_error=True)
 
@@ -138,7 +124,7 @@ class CallExecution:
             return self._done(record, tool, decision.result, verbatim=False)
         if decision.answer == "run":
             return None
-        self._state.effect(record, reversible=tool.effect == "reversible", unknown=True)
+        self._state.effect(record, tool, None, unknown=True)
         return Answer(feedback.nobody_knows(failure), is_error=True)
 
     async def _probe(self, record: CallRecord, tool: ToolSpec) -> Probed:
@@ -146,7 +132,7 @@ class CallExecution:
         try:
             probed: Probed = await workflow.execute_activity(
                 tool.name + names.PROBE_SUFFIX,
-                self._input(record),
+                self._state.tool_input(record),
                 result_type=Probed,
                 **as_kwargs(probe_options(tool, summary)),
             )

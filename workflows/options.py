@@ -73,6 +73,16 @@ def probe_options(tool: ToolSpec, summary: str) -> ActivityOptions:
     )
 
 
+def undo_options(tool: ToolSpec, summary: str) -> ActivityOptions:
+    """For a tool's undo, which must be idempotent, so it is tried again as the tool says."""
+    return ActivityOptions(
+        start_to_close_timeout=timedelta(seconds=tool.timeout_seconds),
+        heartbeat_timeout=_seconds(tool.heartbeat_seconds),
+        retry_policy=retry_policy(tool.retry),
+        summary=summary,
+    )
+
+
 def guard_options(summary: str) -> ActivityOptions:
     """For the guards of a step."""
     return ActivityOptions(

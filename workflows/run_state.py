@@ -8,7 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from holdfast.contracts import names
 from holdfast.contracts.base import Json, JsonObject
-from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
+from holdfast.contracts.calls import CallRecord, EffectRecord, Failure, ToolInput
 from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import Decision, Ignored, Request
 from holdfast.contracts.run import (
@@ -22,7 +22,8 @@ from holdfast.contracts.run import (
     RunView,
     StepRecord,
 )
-from holdfast.contracts.spec import AgentSpec
+from holdfast.contracts.spec import AgentSpec, ToolSpec
+from holdfast.contracts.undo import DoneCall
 from policies import labels, lifecycle
 from policies.json_safety import shorten
 from workflows.transcript import Transcript
@@ -54,6 +55,7 @@ class RunState:
         self.decisions: list[Decision] = []
         self.ignored: list[Ignored] = []
         self.effects: list[EffectRecord] = []
+        self.done_calls: list[DoneCall] = []
         self.events: list[RunEvent] = []
         self.usage = Usage()
         self.context_tokens = 0
@@ -117,8 +119,11 @@ class RunState:
         self.usage += usage
         self.context_tokens = usage.context_tokens
 
-    def effect(self, record: CallRecord, *, reversible: bool, unknown: bool = False) -> None:
-        """Note what a writing call did."""
+    def effect(self, record: CallRecord, tool: ToolSpec, result: Json, *, unknown: bool = False) -> None:
+        """Note what a writing call did, and keep what its undo would need."""
+        if not record.dry_run:
+            asked = self.tool_input(record).model_copy(update={"result": result})
+            self.done_calls.append(DoneCall(input=asked, tool=tool))
         outcome: Literal["done", "simulated", "unknown"] = (
             "unknown" if unknown else "simulated" if record.dry_run else "done"
         )
@@ -129,9 +134,23 @@ class RunState:
                 arguments=record.arguments,
                 idempotency_key=record.idempotency_key,
                 outcome=outcome,
-                reversible=reversible,
+                reversible=tool.effect == "reversible",
                 approved_by=record.approved_by,
             )
+        )
+
+    def tool_input(self, record: CallRecord) -> ToolInput:
+        """What the tool's activity is sent."""
+        return ToolInput(
+            run=self.run,
+            call=record.id,
+            agent=self.spec.name,
+            digest=self.digest,
+            tool=record.tool,
+            arguments=record.arguments,
+            idempotency_key=record.idempotency_key,
+            dry_run=record.dry_run,
+            user=self.given.user,
         )
 
     def end(

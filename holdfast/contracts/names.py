@@ -8,11 +8,15 @@ TASK_QUEUE: Final = "holdfast"
 AGENT_RUN: Final = "AgentRun"
 """The workflow type of every run of every agent."""
 
+UNDO_RUN: Final = "UndoRun"
+"""The workflow type that takes back what a run did."""
+
 # Activities of the engine. A tool's activity is named after the tool itself.
 RESOLVE_AGENT: Final = "resolve_agent"
 PLAN: Final = "plan"
 VET: Final = "vet"
-ENGINE_ACTIVITIES: Final = frozenset({RESOLVE_AGENT, PLAN, VET})
+LIST_EFFECTS: Final = "list_effects"
+ENGINE_ACTIVITIES: Final = frozenset({RESOLVE_AGENT, PLAN, VET, LIST_EFFECTS})
 
 UNDO_SUFFIX: Final = ":undo"
 PROBE_SUFFIX: Final = ":probe"
@@ -39,6 +43,7 @@ EVENTS: Final = "events"
 REQUESTS: Final = "requests"
 TRANSCRIPT: Final = "transcript"
 SPEC: Final = "spec"
+EFFECTS: Final = "effects"
 
 # Search attributes (Keyword unless said otherwise).
 SA_AGENT: Final = "AgentName"

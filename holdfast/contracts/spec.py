@@ -6,12 +6,13 @@ have their default, so it does not move when a release adds one.
 """
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from holdfast.contracts.base import Contract, Json, JsonObject
 from holdfast.contracts.digests import digest
+from holdfast.errors import DefinitionError
 
 Effect = Literal["read", "reversible", "irreversible"]
 """What a call does to the world: nothing; something that `undo` takes back; something for good."""
@@ -25,7 +26,14 @@ Operator = Literal[">", ">=", "<", "<=", "==", "!=", "in"]
 
 
 class _Combinable(Contract):
-    """Lets conditions be joined with `&` and `|`."""
+    """Lets conditions be joined with `&` and `|`, and with nothing else."""
+
+    def __bool__(self) -> NoReturn:
+        """Refused: `a and b`, or `1 < arg("n") < 9`, would silently keep one half of the condition."""
+        raise DefinitionError(
+            "A condition has no truth value of its own: join conditions with & and |, each in parentheses, "
+            "such as (arg('n') > 1) & (arg('n') < 9)."
+        )
 
     def __and__(self, other: "Condition") -> "AllOf":
         return AllOf(kind="all", conditions=(self, other))  # type: ignore[arg-type]  # self is a Condition

@@ -1,0 +1,50 @@
+"""Taking back what a run did: who asks, and what became of each effect."""
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from holdfast.contracts.base import Contract
+from holdfast.contracts.calls import Failure, ToolInput
+from holdfast.contracts.spec import ToolSpec
+
+
+class UndoInput(Contract):
+    """What an undo is started with. `calls` names calls of the run, such as `3.1`; None means all of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: str = Field(min_length=1)
+    by: str = Field(min_length=1)
+    calls: list[str] | None = None
+    note: str = ""
+
+
+class DoneCall(Contract):
+    """A writing call that a run made, with all that its undo needs."""
+
+    input: ToolInput
+    """As the call was made, with its result."""
+    tool: ToolSpec
+
+
+class UndoneCall(Contract):
+    """What became of one call.
+
+    `undone`: its undo said so. `failed`: its undo did not succeed, and the effect may stand. `irreversible`:
+    nothing can take it back.
+    """
+
+    call: str
+    tool: str
+    outcome: Literal["undone", "failed", "irreversible"]
+    failure: Failure | None = None
+
+
+class UndoOutcome(Contract):
+    """What an undo did, in the order in which it did it: last call first."""
+
+    run: str
+    by: str
+    note: str
+    calls: list[UndoneCall]

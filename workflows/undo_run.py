@@ -1,0 +1,86 @@
+"""`UndoRun`: takes back what a run did, last call first, each undo retried and recorded.
+
+A workflow of its own, so that a run which ended long ago can be undone, and so that a crash in the middle of
+an undo loses nothing. Its id derives from the run's, so that asking twice undoes once.
+"""
+
+from pydantic import ValidationError
+from temporalio import workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from holdfast.contracts import names
+from holdfast.contracts.undo import DoneCall, UndoInput, UndoneCall, UndoOutcome
+from policies.labels import call_summary
+from workflows.failure_reading import read_failure
+from workflows.options import as_kwargs, guard_options, undo_options
+
+NOTHING = RawValue(Payload())
+
+
+@workflow.defn(name=names.UNDO_RUN)
+class UndoRun:
+    """Undoes the effects of one run. Input: `UndoInput` as JSON. Result: `UndoOutcome`."""
+
+    @workflow.run
+    async def run(self, given: RawValue = NOTHING) -> UndoOutcome:
+        """Undo every chosen call that can be undone; what cannot be is listed."""
+        asked = _read(given)
+        undone = [await self._undo(call) for call in reversed(await self._done_calls(asked))]
+        return UndoOutcome(run=asked.run, by=asked.by, note=asked.note, calls=undone)
+
+    async def _done_calls(self, asked: UndoInput) -> list[DoneCall]:
+        try:
+            done: list[DoneCall] = await workflow.execute_activity(
+                names.LIST_EFFECTS,
+                asked.run,
+                result_type=list[DoneCall],
+                **as_kwargs(guard_options(f"effects of {asked.run}"[:180])),
+            )
+        except ActivityError as error:
+            message = read_failure(error).failure.message
+            raise ApplicationError(message, type="EffectsUnknown", non_retryable=True) from error
+        if asked.calls is None:
+            return done
+        known = {one.input.call for one in done}
+        if unknown := sorted(set(asked.calls) - known):
+            raise ApplicationError(
+                f"Run {asked.run} has no effect of call {', '.join(unknown)}; "
+                f"it has those of {', '.join(sorted(known)) or 'none'}.",
+                type="UnknownCall",
+                non_retryable=True,
+            )
+        return [one for one in done if one.input.call in asked.calls]
+
+    async def _undo(self, done: DoneCall) -> UndoneCall:
+        call, tool = done.input.call, done.tool.name
+        if not done.tool.has_undo:
+            return UndoneCall(call=call, tool=tool, outcome="irreversible")
+        summary = "undo " + call_summary(tool, done.input.arguments)
+        try:
+            await workflow.execute_activity(
+                tool + names.UNDO_SUFFIX,
+                done.input,
+                result_type=RawValue,
+                **as_kwargs(undo_options(done.tool, summary)),
+            )
+        except ActivityError as error:
+            failure = read_failure(error).failure
+            return UndoneCall(call=call, tool=tool, outcome="failed", failure=failure)
+        return UndoneCall(call=call, tool=tool, outcome="undone")
+
+
+def _read(given: RawValue) -> UndoInput:
+    try:
+        value = workflow.payload_converter().from_payload(given.payload, dict)
+        return UndoInput.model_validate(value)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'input'}: {e['msg']}" for e in error.errors())
+    except Exception as error:  # noqa: BLE001  # an input can be anything
+        wrong = str(error) or type(error).__name__
+    raise ApplicationError(
+        f'An undo starts with a JSON object such as {{"run": "…", "by": "you"}}. {wrong}',
+        type="InvalidUndoInput",
+        non_retryable=True,
+    )
