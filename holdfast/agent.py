@@ -36,6 +36,7 @@ class Model:
         max_tokens: The longest answer, in output tokens.
         thinking: The API's own `thinking` object, passed on unchanged.
         timeout: The longest one answer may take.
+        heartbeat: A worker silent this long is taken for dead, and another asks again.
         retry: How often the model is asked, when it fails, before the next rung is.
     """
 
@@ -43,6 +44,7 @@ class Model:
     max_tokens: int = 8_192
     thinking: dict[str, Any] | None = None
     timeout: timedelta = timedelta(minutes=10)
+    heartbeat: timedelta = timedelta(seconds=15)
     retry: RetrySpec = RetrySpec()
 
     def rung(self) -> Rung:
@@ -53,6 +55,7 @@ class Model:
             max_tokens=self.max_tokens,
             thinking=self.thinking,
             timeout_seconds=self.timeout.total_seconds(),
+            heartbeat_seconds=self.heartbeat.total_seconds(),
             retry=self.retry,
         )
 
