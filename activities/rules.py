@@ -17,7 +17,7 @@ from holdfast.contracts.names import FINISH
 from holdfast.contracts.plans import PlanInput, PlanOutcome
 from holdfast.contracts.spec import AgentSpec, RulesRung
 from holdfast.errors import ToolError, Transient
-from policies.handoff import contain
+from policies.handoff import api_name, contain
 from policies.json_safety import safe
 
 
@@ -31,7 +31,7 @@ async def plan_by_rules(
         raise application_error(
             Failure(kind="transient", message=message, error="RulesNotServed"), retry=True
         )
-    wishes = await _ask(planner, rung.function, view_of(asked, messages))
+    wishes = await _ask(planner, rung.function, view_of(asked, messages, spec))
     content, defects = contain(_content(wishes, asked.step), spec.max_argument_bytes)
     stop = "tool_use" if any(block["type"] == "tool_use" for block in content) else "end_turn"
     return PlanOutcome(
@@ -81,8 +81,9 @@ def _json(value: object) -> Json:
         return safe(value)
 
 
-def view_of(asked: PlanInput, messages: list[Message]) -> PlanView:
-    """The transcript as rules see it: the calls made and how they ended."""
+def view_of(asked: PlanInput, messages: list[Message], spec: AgentSpec) -> PlanView:
+    """The transcript as rules see it: the calls made, by the author's names, and how they ended."""
+    spelled = {api_name(tool.name): tool.name for tool in spec.tools}
     results: dict[str, JsonObject] = {}
     calls: list[CallMade] = []
     notes: list[str] = []
@@ -92,7 +93,7 @@ def view_of(asked: PlanInput, messages: list[Message]) -> PlanView:
             proposed = [block for block in message.content if block["type"] == "tool_use"]
             continue
         results = {b["tool_use_id"]: b for b in message.content if b["type"] == "tool_result"}
-        calls += [_made(block, results[block["id"]]) for block in proposed if block["id"] in results]
+        calls += [_made(block, results[block["id"]], spelled) for block in proposed if block["id"] in results]
         proposed = []
         if said := text_of(message.content):
             notes.append(said)
@@ -102,10 +103,11 @@ def view_of(asked: PlanInput, messages: list[Message]) -> PlanView:
     )
 
 
-def _made(proposed: JsonObject, result: JsonObject) -> CallMade:
+def _made(proposed: JsonObject, result: JsonObject, spelled: dict[str, str]) -> CallMade:
     text = result["content"]
     try:
         value = pydantic_core.from_json(text)
     except ValueError:
         value = text
-    return CallMade(proposed["name"], proposed["input"], value, ok=not result.get("is_error", False))
+    tool = spelled.get(proposed["name"], proposed["name"])
+    return CallMade(tool, proposed["input"], value, ok=not result.get("is_error", False))
