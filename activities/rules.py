@@ -109,5 +109,5 @@ def _made(proposed: JsonObject, result: JsonObject, spelled: dict[str, str]) -> 
         value = pydantic_core.from_json(text)
     except ValueError:
         value = text
-    tool = spelled.get(proposed["name"], proposed["name"])
-    return CallMade(tool, proposed["input"], value, ok=not result.get("is_error", False))
+    name: str = proposed["name"]
+    return CallMade(spelled.get(name, name), proposed["input"], value, ok=not result.get("is_error", False))
