@@ -7,7 +7,6 @@ from typing import Any
 
 from temporalio import activity
 
-
 FIRST_BEAT_SECONDS = 0.5
 SLOWEST_BEAT_SECONDS = 2.0
 

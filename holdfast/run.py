@@ -73,7 +73,13 @@ class Run(Generic[OutT]):
             RunNotFound: There is no such run.
             NoWorkerAnswers: No worker is up that could tell.
         """
-        return cast(RunView, await self._query(names.INSPECT, result_type=RunView))
+        view: RunView = await self._query(names.INSPECT, InspectRequest(), result_type=RunView)
+        steps = list(view.steps)
+        while len(steps) < view.total_steps:  # a long run answers in pages
+            asked = InspectRequest(from_step=len(steps) + 1)
+            page: RunView = await self._query(names.INSPECT, asked, result_type=RunView)
+            steps += page.steps
+        return view.model_copy(update={"steps": steps})
 
     async def requests(self) -> list[Request]:
         """What the run asks of humans now. Raises as `inspect`."""

@@ -18,7 +18,15 @@ from holdfast.contracts.base import JsonObject
 from holdfast.contracts.messages import Message, Page, PageRequest, text_block, text_of, user_text
 from holdfast.contracts.plans import PlanOutcome
 from holdfast.contracts.requests import Decision, DecisionInput, Request
-from holdfast.contracts.run import EventsRequest, RunEvent, RunInput, RunOutcome, RunView, StepRecord
+from holdfast.contracts.run import (
+    EventsRequest,
+    InspectRequest,
+    RunEvent,
+    RunInput,
+    RunOutcome,
+    RunView,
+    StepRecord,
+)
 from holdfast.contracts.spec import AgentSpec
 from holdfast.contracts.undo import DoneCall
 from policies import feedback, finishing, limits, stops
@@ -47,13 +55,17 @@ class AgentRun:
         """Run the agent to its end. Fails only for an input that no agent could run with."""
         run_input = _read_input(given)
         state = self._state = RunState(run_input, await _resolve(run_input))
-        desk = asyncio.create_task(self._desk.serve(state))
+        loop, desk = asyncio.create_task(self._loop(state)), asyncio.create_task(self._desk.serve(state))
         try:
-            return await self._loop(state)
+            await workflow.wait([loop, desk], return_when=asyncio.FIRST_COMPLETED)
+            if desk.done():
+                desk.result()  # only a bug ends it: fail the task where it is seen, until a release mends it
+            return loop.result()
         except asyncio.CancelledError:
             state.end("cancelled", reason="the run was cancelled")
             raise
         finally:
+            loop.cancel()
             desk.cancel()
 
     async def _loop(self, state: RunState) -> RunOutcome:
@@ -114,7 +126,7 @@ class AgentRun:
             return await self._text_answer(state, plan, step, planning, last_turn=last_turn)
         planning.sound_answer()
         if len(calls) == 1 and calls[0]["name"] == names.FINISH and not plan.defects:
-            return self._finish(state, calls[0])
+            return self._finish(state, calls[0], last_turn=last_turn)
         if last_turn:
             return None
         return await dispatch.carry_out(plan, step)
@@ -136,7 +148,9 @@ class AgentRun:
             await planning.rung_failed(step.number, failure)
         return [text_block(stops.SILENT if silent else stops.FINISH_FIRST)], {}
 
-    def _finish(self, state: RunState, call: JsonObject) -> tuple[list[JsonObject], dict[int, str]] | None:
+    def _finish(
+        self, state: RunState, call: JsonObject, *, last_turn: bool
+    ) -> tuple[list[JsonObject], dict[int, str]] | None:
         """End the run with the result, or send it back when it does not fit."""
         given = call["input"]
         found = finishing.result_problems(state.spec, given)
@@ -146,7 +160,7 @@ class AgentRun:
         why = "; ".join(found)
         self._finish_refused += 1
         state.event("notice", f"result sent back: {why}")
-        if self._finish_refused >= finishing.MAX_INVALID_RESULTS:
+        if last_turn or self._finish_refused >= finishing.MAX_INVALID_RESULTS:
             output = finishing.output_of(given)
             state.end("partial", output=output, reason=f"its result does not fit the output type: {why}")
             return None
@@ -217,9 +231,9 @@ class AgentRun:
         self._desk.validate(decision)
 
     @workflow.query(name=names.INSPECT, description="The run: steps, calls, requests, effects, cost")
-    def inspect(self) -> RunView:
-        """The run as people inspect it."""
-        return self._started().view()
+    def inspect(self, asked: InspectRequest | None = None) -> RunView:
+        """The run as people inspect it; of a long one a page of its steps."""
+        return self._started().page_of_view(asked or InspectRequest())
 
     @workflow.query(name=names.EVENTS, description="What happened, from an event number on")
     def events(self, asked: EventsRequest) -> list[RunEvent]:

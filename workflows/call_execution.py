@@ -12,7 +12,7 @@ from holdfast.contracts.base import Json
 from holdfast.contracts.calls import CallRecord, Failure, Probed
 from holdfast.contracts.spec import ToolSpec
 from policies import effects, failures, feedback, labels, validation
-from policies.json_safety import shorten
+from policies.json_safety import safe, shorten
 from workflows.failure_reading import read_failure
 from workflows.human_desk import HumanDesk
 from workflows.options import as_kwargs, probe_options, tool_options
@@ -121,7 +121,8 @@ class CallExecution:
         )
         if decision.answer == "happened":
             record.approved_by = record.approved_by or decision.by
-            return self._done(record, tool, decision.result, verbatim=False)
+            result = feedback.cut(safe(decision.result), tool.max_result_chars)
+            return self._done(record, tool, result, verbatim=False)
         if decision.answer == "run":
             return None
         self._state.effect(record, tool, None, unknown=True)

@@ -14,8 +14,9 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from holdfast.contracts.base import JsonObject
-from holdfast.contracts.digests import digest
+from holdfast.contracts.digests import canonical, digest
 from holdfast.contracts.requests import Choice, Decision, DecisionInput, Ignored, Request, RequestKind
+from holdfast.contracts.spec import ToolSpec
 from policies import decisions, validation
 from workflows.run_state import RunState
 
@@ -132,7 +133,7 @@ class HumanDesk:
         why = decisions.misfit(given, choice, request, state.given.user)
         tool = state.spec.tool(request.tool) if request.tool else None
         if why is None and given.arguments is not None and tool is not None:
-            why = validation.argument_problems(tool, given.arguments) or None
+            why = _edit_problem(tool, given.arguments, state.spec.max_argument_bytes)
         if why is not None:
             raise ValueError(why)
         return request, choice
@@ -163,6 +164,13 @@ class HumanDesk:
         del state.ignored[:-MAX_IGNORED_KEPT]
         state.event("ignored", f"signal {signal} changed nothing: {why}")
         state.show()
+
+
+def _edit_problem(tool: ToolSpec, arguments: JsonObject, max_bytes: int) -> str | None:
+    """Why arguments that a human changed cannot be used: the same rules as for the model's."""
+    if (size := len(canonical(arguments))) > max_bytes:
+        return f"the arguments are {size:,} bytes, and {max_bytes:,} is the limit"
+    return validation.argument_problems(tool, arguments) or None
 
 
 def _read(raw: RawValue) -> DecisionInput | str:

@@ -1,10 +1,11 @@
 """Everything a run knows: owned by the run's own loop, shown by its queries."""
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, TypeVar
 
+from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
-from temporalio.exceptions import ApplicationError
 
 from holdfast.contracts import names
 from holdfast.contracts.base import Json, JsonObject
@@ -15,6 +16,7 @@ from holdfast.contracts.run import (
     EventKind,
     EventsRequest,
     FinishStatus,
+    InspectRequest,
     RunEvent,
     RunInput,
     RunOutcome,
@@ -29,6 +31,11 @@ from policies.json_safety import shorten
 from workflows.transcript import Transcript
 
 PREVIEW_CHARS = 400
+
+MAX_ANSWER_BYTES = 1_000_000
+"""A query's answer stays below the server's limits of 2 MB for a payload and 4 MB for a message."""
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _AGENT = SearchAttributeKey.for_keyword(names.SA_AGENT)
 _DIGEST = SearchAttributeKey.for_keyword(names.SA_DIGEST)
@@ -89,7 +96,7 @@ class RunState:
     def move(self, status: RunStatus) -> None:
         """Enter a state, and show it: details at once, search attributes only when the world should know."""
         if not lifecycle.may_move(self.status, status):
-            raise ApplicationError(f"a run cannot go from {self.status} to {status}", type="EngineBug")
+            self.event("notice", f"engine bug: a run cannot go from {self.status} to {status}")
         self.status = status
         self.show()
 
@@ -192,6 +199,7 @@ class RunState:
             started_at=self.started_at,
             finished_at=self.finished_at,
             steps=self.steps,
+            total_steps=len(self.steps),
             requests=list(self.requests.values()),
             decisions=self.decisions,
             ignored=self.ignored,
@@ -201,5 +209,22 @@ class RunState:
         )
 
     def page_of_events(self, asked: EventsRequest) -> list[RunEvent]:
-        """Events from number `after` on."""
-        return self.events[asked.after : asked.after + asked.limit]
+        """Events from number `after` on, as many as an answer can hold, at least one."""
+        return within_bytes(self.events[asked.after : asked.after + asked.limit], MAX_ANSWER_BYTES)
+
+    def page_of_view(self, asked: InspectRequest) -> RunView:
+        """The view with the steps from number `from_step` on, as many as an answer can hold."""
+        steps = within_bytes(self.steps[asked.from_step - 1 :], MAX_ANSWER_BYTES)
+        return self.view().model_copy(update={"steps": steps})
+
+
+def within_bytes(records: Sequence[ModelT], max_bytes: int) -> list[ModelT]:
+    """The first of the records, at least one, whose JSON stays below `max_bytes`."""
+    found: list[ModelT] = []
+    size = 0
+    for record in records:
+        size += len(record.model_dump_json())
+        if found and size > max_bytes:
+            break
+        found.append(record)
+    return found

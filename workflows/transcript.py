@@ -13,12 +13,20 @@ REFERENCE_MIN_CHARS = 512
 """A shorter tool result is sent along: a reference would hardly be smaller, and may cost a query."""
 
 
+LARGE_MESSAGE_BYTES = 256 * 1024
+"""A larger message is never sent along: an activity's input must stay below 2 MB. The worker asks for it."""
+
+UNKNOWN_CALL = ""
+"""In a reference: no call's result, so no worker has it and all ask the workflow."""
+
+
 class Transcript:
     """Messages, the digest after each, and how many of them the planners' workers have been sent."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self._digests = [EMPTY_CHAIN]
+        self._sizes: list[int] = []
         self._planned = 0
         self._calls: dict[tuple[int, int], str] = {}
 
@@ -27,7 +35,9 @@ class Transcript:
         for block, call in (calls or {}).items():
             self._calls[len(self.messages), block] = call
         self.messages.append(message)
-        self._digests.append(chain(self._digests[-1], message.model_dump(mode="json")))
+        body = message.model_dump(mode="json")
+        self._sizes.append(len(canonical(body)))
+        self._digests.append(chain(self._digests[-1], body))
 
     def planned(self) -> None:
         """The last message is a planner's answer: its worker knows everything up to here."""
@@ -56,8 +66,9 @@ class Transcript:
         """Whole messages from `start` on, before `stop`, up to `max_bytes`, at least one."""
         found: list[Message] = []
         size = 0
-        for message in self.messages[asked.start : asked.stop]:
-            size += len(canonical(message.model_dump(mode="json")))
+        for index in range(asked.start, min(asked.stop, len(self.messages))):
+            message = self.messages[index]
+            size += self._sizes[index]
             if found and size > asked.max_bytes:
                 break
             found.append(message)
@@ -65,6 +76,8 @@ class Transcript:
 
     def _referring(self, index: int) -> Message:
         message = self.messages[index]
+        if self._sizes[index] > LARGE_MESSAGE_BYTES:
+            return message.model_copy(update={"content": [{"type": REFERENCE, "call": UNKNOWN_CALL}]})
         blocks = [self._reference(index, at, block) for at, block in enumerate(message.content)]
         return message.model_copy(update={"content": blocks})
 

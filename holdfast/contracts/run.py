@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from holdfast.contracts.base import Contract, Json, JsonObject, Record
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
@@ -18,6 +18,9 @@ EventKind = Literal[
 FinishStatus = Literal["completed", "partial", "failed"]
 
 
+MAX_TASK_BYTES = 1_000_000
+
+
 class RunInput(Contract):
     """What a run is started with, from any language: `{"agent": "cloud-costs", "task": "…"}`."""
 
@@ -25,9 +28,20 @@ class RunInput(Contract):
 
     agent: str = Field(min_length=1)
     task: str = Field(min_length=1)
+    """At most a million bytes of UTF-8."""
     user: str | None = None
     dry_run: bool | None = None
     """True simulates every write, False allows them as the agent's autonomy says; None asks the agent."""
+
+    @field_validator("task")
+    @classmethod
+    def _bounded(cls, task: str) -> str:
+        size = len(task.encode("utf-8", "replace"))
+        if size > MAX_TASK_BYTES:
+            raise ValueError(
+                f"it is {size:,} bytes, and {MAX_TASK_BYTES:,} is the limit: put it where a tool can read it"
+            )
+        return task
 
 
 class StepRecord(Record):
@@ -76,6 +90,8 @@ class RunView(Contract):
     started_at: str
     finished_at: str | None = None
     steps: list[StepRecord]
+    total_steps: int = 0
+    """How many steps there are; a query answers with as many of them as fit."""
     requests: list[Request]
     decisions: list[Decision]
     ignored: list[Ignored]
@@ -93,6 +109,12 @@ class RunEvent(Contract):
     step: int
     text: str
     data: JsonObject = {}
+
+
+class InspectRequest(Contract):
+    """Asks for the run with its steps from number `from_step` on."""
+
+    from_step: int = 1
 
 
 class EventsRequest(Contract):
