@@ -30,7 +30,7 @@ from holdfast.agent import Agent, OutT
 from holdfast.contracts import names
 from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.requests import Choice, Decision, DecisionInput, Request
-from holdfast.contracts.run import EventsRequest, RunEvent, RunOutcome, RunStatus, RunView
+from holdfast.contracts.run import EventsRequest, InspectRequest, RunEvent, RunOutcome, RunStatus, RunView
 from holdfast.contracts.undo import UndoInput, UndoOutcome
 from holdfast.errors import (
     AgentNotServed,
