@@ -134,8 +134,9 @@ async def explain(on: Stage, error: BaseException) -> None:
 
 
 async def assert_histories_replay(on: Stage) -> None:
-    """The history of every run replays against today's code, in the strict sandbox."""
+    """The history of every run replays against today's code."""
+    # The run itself was in the strict sandbox, which loads the engine anew each time; here only commands count.
+    replayer = Replayer(workflows=[], plugins=[HoldfastPlugin(on.agents)])
     for run in on.runs:
         history = await on.client.temporal.get_workflow_handle(run.id).fetch_history()
-        replayer = Replayer(workflows=[], plugins=[HoldfastPlugin(on.agents, strict_sandbox=True)])
         await replayer.replay_workflow(history)

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+import pytest_asyncio
+from temporalio.client import Client as TemporalClient
 
 from holdfast import Agent, tool
-from holdfast.testing import Answer, answer, calls, finish, raw_tool_call, truncated_tool_call
-from tests.stage import CLAUDE, SetStage
+from holdfast.testing import (
+    Answer,
+    answer,
+    by_conversation,
+    calls,
+    finish,
+    raw_tool_call,
+    truncated_tool_call,
+)
+from tests.stage import CLAUDE, SetStage, setting
 
 EXECUTED: list[str] = []
 """Every execution of a tool, noted by the tool itself."""
@@ -140,23 +151,53 @@ BAD_PLANS = {
 }
 
 
-@pytest.mark.parametrize("bad", BAD_PLANS.values(), ids=BAD_PLANS.keys())
-async def test_a_bad_plan_is_not_executed_and_is_answered_with_what_is_valid(stage: SetStage, bad: Bad) -> None:
-    """None of its calls runs, each is answered in its place, the transcript stays legal, and the run goes on."""
+@dataclass(frozen=True)
+class Played:
+    """A run that began with a bad plan."""
+
+    result: str
+    executed: list[str]
+    statuses: list[str]
+    asked: list[dict[str, Any]]
+    answered: list[dict[str, Any]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def played(temporal: TemporalClient) -> dict[str, Played]:
+    """A run for each bad plan, all at once on one worker."""
     EXECUTED.clear()
-    async with stage(AGENT, [bad.plan, finish(result="understood")]) as on:
-        run = await on.start()
-        assert await run.result() == "understood"
-        view = await run.inspect()
-    assert EXECUTED == []
-    assert all(call.status == "refused" for step in view.steps for call in step.calls)
-    asked, answered = on.model.requests[1].messages[-2:]
-    calls_kept = [block for block in asked["content"] if block["type"] == "tool_use"]
-    results = [block for block in answered["content"] if block["type"] == "tool_result"]
-    assert len(calls_kept) == bad.kept_calls
-    assert [block["tool_use_id"] for block in results] == [block["id"] for block in calls_kept]
-    assert all(block["is_error"] for block in results)
-    for block, words in zip(results, bad.words, strict=True):
+    script = by_conversation({name: [bad.plan, finish(result="understood")] for name, bad in BAD_PLANS.items()})
+    with pytest.MonkeyPatch.context() as patch:
+        async with setting(temporal, patch)(AGENT, script, seconds=90) as on:
+            runs = {name: await on.start(name) for name in BAD_PLANS}
+            results = {name: await run.result() for name, run in runs.items()}
+            views = {name: await run.inspect() for name, run in runs.items()}
+    second = {request.conversation: request.messages for request in on.model.requests if request.turn == 1}
+    return {
+        name: Played(
+            result=results[name],
+            executed=list(EXECUTED),
+            statuses=[call.status for step in views[name].steps for call in step.calls],
+            asked=[block for block in second[name][-2]["content"] if block["type"] == "tool_use"],
+            answered=[block for block in second[name][-1]["content"] if block["type"] == "tool_result"],
+        )
+        for name in BAD_PLANS
+    }
+
+
+@pytest.mark.parametrize("name", BAD_PLANS)
+async def test_a_bad_plan_is_not_executed_and_is_answered_with_what_is_valid(
+    played: dict[str, Played], name: str
+) -> None:
+    """None of its calls runs, each is answered in its place, the transcript stays legal, and the run goes on."""
+    bad, run = BAD_PLANS[name], played[name]
+    assert run.result == "understood"
+    assert run.executed == []
+    assert set(run.statuses) <= {"refused"}
+    assert len(run.asked) == bad.kept_calls
+    assert [block["tool_use_id"] for block in run.answered] == [block["id"] for block in run.asked]
+    assert all(block["is_error"] for block in run.answered)
+    for block, words in zip(run.answered, bad.words, strict=True):
         assert words in block["content"]
         assert len(block["content"]) < 5_000
 
