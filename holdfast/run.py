@@ -111,13 +111,15 @@ class Run(Generic[OutT]):
             await asyncio.sleep(pause)
 
     async def next_request(self, *, kind: str | None = None) -> Request:
-        """Wait until the run asks a human something, and return it.
+        """Wait until the run asks a human something, and return it. While no worker answers, it waits.
 
         Raises:
             RunNotCompleted: The run ended without asking.
         """
-        async for _ in self.events():
-            for request in await self.requests():
+        async for event in self.events():
+            if event.kind != "request":
+                continue
+            for request in await self._requests_patiently():
                 if kind is None or request.kind == kind:
                     return request
         raise RunNotCompleted(f"Run {self.id} ended without asking anything.", await self.outcome())
@@ -276,6 +278,16 @@ class Run(Generic[OutT]):
                 raise DecisionRefused(f"run {self.id} has ended") from None
             self._raise(error)
         return decision
+
+    async def _requests_patiently(self) -> list[Request]:
+        """The open requests; none when the run has ended and nobody can tell."""
+        while True:
+            try:
+                return await self.requests()
+            except NoWorkerAnswers:
+                if await self._closed():
+                    return []
+                await asyncio.sleep(SLOWEST_POLL_SECONDS)
 
     async def _query(self, name: str, *args: Any, result_type: Any) -> Any:
         try:
