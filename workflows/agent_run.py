@@ -299,8 +299,8 @@ async def _resolve(given: RunInput) -> AgentSpec:
             start_to_close_timeout=timedelta(seconds=10),
             retry_policy=RetryPolicy(maximum_attempts=3),
         )
-    except ActivityError as error:
-        raise ApplicationError(
-            str(error.cause or error), type="AgentNotServed", non_retryable=True
-        ) from error
+    except (ActivityError, ApplicationError) as error:  # a local activity's own error comes unwrapped
+        cause = error.cause if isinstance(error, ActivityError) else error
+        why = cause.message if isinstance(cause, ApplicationError) else str(cause or error)
+        raise ApplicationError(why, type="AgentNotServed", non_retryable=True) from error
     return spec
