@@ -1,0 +1,165 @@
+"""Looking at a run: by asking a worker, or, when none answers, by replaying its history here."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client as TemporalClient
+from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from holdfast.contracts import names
+from holdfast.contracts.requests import Request
+from holdfast.contracts.run import RunView
+from holdfast.errors import HoldfastError, NoWorkerAnswers, RunNotFound, UsageError
+
+if TYPE_CHECKING:
+    from holdfast.client import Client
+
+WORKER_PATIENCE = 4.0
+"""Seconds that a worker may take to answer before the run is rebuilt from its history instead."""
+
+_POLL_LASTS = timedelta(seconds=70)
+"""A worker's poll for work waits for a minute on the server: one that polled longer ago is gone."""
+
+_JUST_STARTED = 3.0
+_LOOKS_AT_ONCE = 20
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A run as it was found."""
+
+    view: RunView
+    offline: bool
+    """Rebuilt from its history, because no worker answered."""
+    closed_as: str | None
+    """How Temporal ended it, where the run could not record that itself: `terminated`, `timed_out`, `failed`."""
+
+    @property
+    def status(self) -> str:
+        """The run's status."""
+        return self.closed_as or self.view.status
+
+    @property
+    def requests(self) -> list[Request]:
+        """What it asks of people, now."""
+        return [] if self.closed_as else self.view.requests
+
+
+async def describe(client: Client, run: str) -> WorkflowExecution:
+    """What the server knows of a run. Raises RunNotFound, UsageError: it is some other workflow."""
+    try:
+        found = await client.temporal.get_workflow_handle(run).describe()
+    except RPCError as error:
+        if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
+            namespace = client.temporal.namespace
+            raise RunNotFound(
+                f"There is no run {run!r} in namespace {namespace!r}. `holdfast runs` lists them."
+            ) from None
+        raise
+    if found.workflow_type != names.AGENT_RUN:
+        raise UsageError(f"{run!r} is a workflow of type {found.workflow_type}, not a run of an agent.")
+    return found
+
+
+async def is_served(temporal: TemporalClient, task_queue: str) -> bool:
+    """Whether a worker has asked for work on a task queue in the last minute."""
+    answer = await temporal.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=temporal.namespace,
+            task_queue=TaskQueue(name=task_queue),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+    )
+    since = datetime.now(UTC) - _POLL_LASTS
+    return any(one.last_access_time.ToDatetime(tzinfo=UTC) > since for one in answer.pollers)
+
+
+async def look(client: Client, run: str) -> Seen:
+    """The run as it stands.
+
+    Raises:
+        RunNotFound: There is no such run.
+        UsageError: It could not begin, or its history does not replay with this version of Holdfast.
+        NoWorkerAnswers: No worker has begun it yet.
+    """
+    execution = await describe(client, run)
+    closed_as = _closed_as(execution)
+    if await is_served(client.temporal, execution.task_queue):
+        try:
+            async with asyncio.timeout(WORKER_PATIENCE):
+                return Seen(await _asked(client, run), offline=False, closed_as=closed_as)
+        except (NoWorkerAnswers, TimeoutError):
+            pass
+    if execution.status == WorkflowExecutionStatus.FAILED:
+        await client.run(run).outcome()  # raises why it could not begin: only then does a run fail
+    return Seen(await _rebuilt(client, execution), offline=True, closed_as=closed_as)
+
+
+async def _asked(client: Client, run: str) -> RunView:
+    """The view from a worker; a run that is only just starting gets a moment."""
+    deadline = asyncio.get_running_loop().time() + _JUST_STARTED
+    while True:
+        try:
+            return await client.run(run).inspect()
+        except NoWorkerAnswers as error:
+            if "just starting" not in str(error) or asyncio.get_running_loop().time() > deadline:
+                raise
+        await asyncio.sleep(0.1)
+
+
+async def _rebuilt(client: Client, execution: WorkflowExecution) -> RunView:
+    from workers.replay import offline_view
+
+    history = await client.temporal.get_workflow_handle(execution.id).fetch_history()
+    try:
+        return await offline_view(history)
+    except UsageError as error:
+        if "not begun" not in str(error):
+            raise
+        raise NoWorkerAnswers(
+            f"Run {execution.id} has not begun: no worker serves the task queue {execution.task_queue!r}. "
+            "Start one with `holdfast worker package.module`; the run waits for it."
+        ) from None
+
+
+def _closed_as(execution: WorkflowExecution) -> str | None:
+    if execution.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT):
+        return execution.status.name.lower()
+    return None
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """What runs ask of people, and which of them had to be rebuilt, or could not be looked at."""
+
+    requests: list[Request]
+    offline: list[str]
+    unknown: list[str]
+
+
+async def look_at_all(client: Client, runs: list[str]) -> Inbox:
+    """The open requests of these runs, oldest first; a run that ended meanwhile asks nothing."""
+    gate = asyncio.Semaphore(_LOOKS_AT_ONCE)
+
+    async def one(run: str) -> Seen | None:
+        async with gate:
+            try:
+                return await look(client, run)
+            except (HoldfastError, RPCError):
+                return None
+
+    seen = dict(zip(runs, await asyncio.gather(*map(one, runs)), strict=True))
+    found = [request for each in seen.values() if each is not None for request in each.requests]
+    return Inbox(
+        requests=sorted(found, key=lambda request: request.opened_at),
+        offline=[run for run, each in seen.items() if each is not None and each.offline],
+        unknown=[run for run, each in seen.items() if each is None],
+    )

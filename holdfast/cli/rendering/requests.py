@@ -1,0 +1,119 @@
+"""Requests as people read them, each with the commands that answer it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from holdfast.cli.rendering import words
+from holdfast.cli.rendering.screen import line, one_line, safe, text_of, unwrapped
+from holdfast.contracts.requests import Request
+
+SHOWN_IN_FULL = 8
+"""Up to so many requests are shown with their commands; more become a table."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to answer a request: what it means, and the command."""
+
+    label: str
+    command: str
+    means: str = ""
+
+
+def ways(request: Request, *, by: str, flags: str = "") -> list[Way]:
+    """Every way to answer a request. `by` is who would decide, `flags` the server options to repeat."""
+    which = f"{shlex.quote(request.run)} {shlex.quote(request.id)}"
+    who = f"--by {shlex.quote(by or 'YOUR-NAME')}{flags}"
+    match request.kind:
+        case "approval":
+            return [
+                Way("approve", f"holdfast approve {which} {who}"),
+                Way("reject", f"holdfast reject {which} {who} --reason 'WHY'"),
+            ]
+        case "question":
+            return [
+                Way("answer", f"holdfast answer {which} 'YOUR ANSWER' {who}"),
+                Way("reject", f"holdfast reject {which} {who} --reason 'WHY'"),
+            ]
+        case "unknown_effect":
+            return [
+                Way("happened", f"holdfast answer {which} happened {who} --result 'JSON'", "it took effect"),
+                Way("run", f"holdfast answer {which} run {who}", "it did not: run the call again"),
+                Way("skip", f"holdfast answer {which} skip {who}", "leave it; the agent is told"),
+            ]
+        case "parked":
+            return [
+                Way("redrive", f"holdfast answer {which} redrive {who}", "go on from where it stopped"),
+                Way("discard", f"holdfast answer {which} discard {who}", "end the run"),
+            ]
+
+
+def print_request(
+    console: Console,
+    request: Request,
+    *,
+    by: str,
+    flags: str = "",
+    indent: int = 0,
+    with_run: bool = False,
+    commands: bool = True,
+) -> None:
+    """A request in full: never cut, because a person decides about exactly this."""
+    run = f" · run {request.run}" if with_run else ""
+    age = f" · {words.duration(words.seconds_between(request.opened_at, None))} ago" if with_run else ""
+    kind = request.kind.replace("_", " ")
+    line(console, (f"{kind} for {request.by}", "bold yellow"), (f"{run}{age}", "dim"), indent=indent)
+    inner = indent + 2
+    if request.tool is not None:
+        dry = (" (dry run: nothing will change)", "yellow") if request.dry_run else ""
+        undo = (" (can be undone)", "dim") if request.reversible else ""
+        line(console, (request.tool, "bold"), dry or undo, indent=inner)
+        print_arguments(console, request, indent=inner + 2)
+    line(console, request.why, indent=inner)
+    if request.deadline is not None:
+        line(
+            console, (f"denied if unanswered by {words.day_and_clock(request.deadline)}", "dim"), indent=inner
+        )
+    left = " " * min(inner, 4)  # far left, so that a command fits on one line of a narrow screen
+    for way in ways(request, by=by, flags=flags) if commands else ():
+        if way.means:
+            unwrapped(console, left, (f"# {way.label}: {way.means}", "dim"))
+        unwrapped(console, left, (way.command, "cyan"))
+
+
+def print_arguments(console: Console, request: Request, *, indent: int) -> None:
+    """The exact arguments, one a line."""
+    arguments = request.arguments or {}
+    width = min(24, max((len(key) for key in arguments), default=0))
+    for key, value in arguments.items():
+        line(console, (f"{safe(key):<{width}}  ", "dim"), words.as_json(value), indent=indent)
+
+
+def print_inbox(console: Console, requests: Sequence[Request], *, by: str, flags: str) -> None:
+    """All requests: a few in full with their commands, many as a table."""
+    if len(requests) <= SHOWN_IN_FULL:
+        for number, request in enumerate(requests):
+            if number:
+                console.print()
+            print_request(console, request, by=by, flags=flags, with_run=True)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("run", "request"):
+        table.add_column(title, overflow="fold")
+    for title in ("for", "since", "what"):
+        table.add_column(title, overflow="ellipsis", no_wrap=True)
+    for request in requests:
+        what = words.call(request.tool, request.arguments or {}) if request.tool else request.why
+        age = words.duration(words.seconds_between(request.opened_at, None))
+        table.add_row(*map(text_of, (request.run, request.id, request.by, age)), text_of(one_line(what, 120)))
+    console.print(table)
+    console.print()
+    unwrapped(console, ("holdfast show RUN", "cyan"), f"{flags}  shows one with the commands that answer it:")
+    for command in ("approve RUN REQUEST", "reject RUN REQUEST --reason 'WHY'", "answer RUN REQUEST ANSWER"):
+        unwrapped(console, "  ", (f"holdfast {command} --by {by or 'YOUR-NAME'}{flags}", "cyan"))

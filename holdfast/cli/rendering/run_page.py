@@ -1,0 +1,176 @@
+"""A run on a page, step by step: what `holdfast show` prints."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from holdfast.cli.rendering import words
+from holdfast.cli.rendering.requests import print_request
+from holdfast.cli.rendering.screen import Part, line, one_line, safe, unwrapped
+from holdfast.contracts.base import Json
+from holdfast.contracts.calls import CallRecord
+from holdfast.contracts.requests import Decision, Request
+from holdfast.contracts.run import RunOutcome, RunView, StepRecord
+
+TEXT_SHOWN = 600
+"""Characters of a plan's words; `--json` has all that is kept."""
+
+
+def print_run(console: Console, view: RunView, *, status: str, ui_url: str | None = None) -> None:
+    """Head and steps of a run."""
+    print_head(console, view, status=status, ui_url=ui_url)
+    for step in view.steps:
+        console.print()
+        print_step(console, step)
+    if view.outcome is not None and view.steps and not view.steps[-1].calls and not view.steps[-1].text:
+        line(console, (f"hands in its result: {view.outcome.status}", "dim"), indent=2)
+    print_decisions(console, view)
+
+
+def print_head(console: Console, view: RunView, *, status: str, ui_url: str | None = None) -> None:
+    """Who the run is and where it stands."""
+    dry = (" · dry run", "yellow") if view.dry_run else ""
+    line(console, (view.run, "bold"), " ", (status, words.status_style(status)), dry)
+    user = f" by {view.user}" if view.user else ""
+    took = words.duration(words.seconds_between(view.started_at, view.finished_at))
+    ended = "took" if view.finished_at else "open for"
+    facts = [
+        ("agent", f"{view.agent} (version {view.digest[:8]})"),
+        ("task", one_line(view.task, TEXT_SHOWN)),
+        ("started", f"{words.day_and_clock(view.started_at)}{user}, {ended} {took}"),
+    ]
+    for name, value in facts:
+        line(console, value, indent=9, label=(name, "dim"))
+    if ui_url:
+        unwrapped(console, ("ui       ", "dim"), ui_url)
+
+
+def print_step(console: Console, step: StepRecord) -> None:
+    """A step: its plan, then its calls."""
+    print_plan(console, step)
+    for call in step.calls:
+        print_call(console, call, indent=2)
+
+
+def print_plan(console: Console, step: StepRecord, *, indent: int = 0, label: Part = "") -> None:
+    """A plan: who made it, how long it took, what it cost, and its words."""
+    cost = f" · {words.tokens_and_cost(step.usage)}" if step.usage.model_calls else ""
+    odd = (
+        "" if step.stop_reason in ("tool_use", "end_turn", "rules", "") else f" · stopped: {step.stop_reason}"
+    )
+    took = f" · {words.duration(step.seconds)}"
+    title = (f"step {step.number}  ", "bold")
+    facts = (f"{took}{cost}{odd}", "dim")
+    line(console, title, f"plan by {step.planner}", facts, indent=indent, label=label)
+    text = step.text.strip()
+    if text:
+        shown = text if len(text) <= TEXT_SHOWN else text[: TEXT_SHOWN - 1] + "…"
+        line(console, (shown, "italic"), indent=indent + 2)
+
+
+def print_call(console: Console, call: CallRecord, *, indent: int) -> None:
+    """A call: tool, arguments, how it went and why, who approved it, and the beginning of its result."""
+    mark, style = words.CALL_MARKS.get(call.status, ("·", ""))
+    took = ""
+    if call.started_at and call.finished_at:
+        took = f" · {words.duration(words.seconds_between(call.started_at, call.finished_at))}"
+    room = max(40, console.width - indent - len(call.id) - 4)
+    shown = one_line(words.call(call.tool, call.arguments), room * 2)
+    line(console, (f"{mark} ", style), (f"{call.id} ", "dim"), (shown, "bold"), indent=indent)
+    inner = indent + 4
+    dry = (" · dry run", "yellow") if call.dry_run else ""
+    approved = f" · approved by {call.approved_by}" if call.approved_by else ""
+    line(console, (call.status, style), dry, approved, (took, "dim"), *_reason(call), indent=inner)
+    if call.preview and call.status in ("done", "skipped"):
+        unwrapped(
+            console, " " * inner, (f"→ {one_line(call.preview, max(20, console.width - inner - 2))}", "")
+        )
+
+
+def _reason(call: CallRecord) -> list[Part]:
+    """Why it went as it did: the failure, or what the engine, a guard or a person said of it."""
+    if call.failure is not None:
+        before = " · after a failure: " if call.status == "done" else ": "
+        return [before + words.failure(call.failure)]
+    if call.why:
+        asked = call.status == "done" and call.approved_by
+        return [
+            (f" · asked because {one_line(call.why, 400)}", "dim")
+            if asked
+            else f": {one_line(call.why, 400)}"
+        ]
+    return []
+
+
+def print_decisions(console: Console, view: RunView) -> None:
+    """What people decided, and the decisions by signal that changed nothing."""
+    if view.decisions or view.ignored:
+        console.print()
+        line(console, ("Decisions", "bold"))
+    for decision in view.decisions:
+        line(console, *decision_parts(decision), indent=2)
+    for ignored in view.ignored:
+        line(
+            console,
+            (f"{words.clock(ignored.at)}  ", "dim"),
+            (f"signal {ignored.signal} changed nothing: {ignored.why}", "yellow"),
+            indent=2,
+        )
+
+
+def decision_parts(decision: Decision, *, with_time: bool = True) -> list[Part]:
+    """A decision in one line."""
+    verb = {"approve": "approved", "reject": "rejected", "answer": "answered", "expire": "expired"}
+    when: Part = (f"{words.clock(decision.at)}  ", "dim") if with_time else ""
+    what = f"{decision.request} {verb[decision.choice]}"
+    by = f" by {decision.by} ({decision.via})" if decision.choice != "expire" else " unanswered: denied"
+    said = "; ".join(part for part in (decision.answer, decision.reason, decision.note) if part)
+    changed = f", with {words.as_json(decision.arguments)}" if decision.arguments is not None else ""
+    return [when, what, by, changed, f": {one_line(said, 400)}" if said else ""]
+
+
+def print_requests(console: Console, requests: list[Request], *, by: str, flags: str) -> None:
+    """The open requests, each with the commands that answer it."""
+    if not requests:
+        return
+    console.print()
+    line(console, ("Waiting for a person", "bold yellow"))
+    for request in requests:
+        print_request(console, request, by=by, flags=flags, indent=2)
+
+
+def print_end(console: Console, view: RunView, *, status: str) -> None:
+    """Effects, totals and the outcome."""
+    if view.effects:
+        console.print()
+        line(console, ("Effects", "bold"))
+    for effect in view.effects:
+        style = {"done": "green", "simulated": "yellow", "unknown": "bold red"}[effect.outcome]
+        notes = [f"approved by {effect.approved_by}"] if effect.approved_by else []
+        notes += ["can be undone"] if effect.reversible and effect.outcome == "done" else []
+        shown = one_line(words.call(effect.tool, effect.arguments), max(40, console.width * 2))
+        tail = f"  {', '.join(notes)}" if notes else ""
+        line(
+            console, (f"{effect.outcome} ", style), (f"{effect.call} ", "dim"), shown, (tail, "dim"), indent=2
+        )
+    console.print()
+    calls = sum(len(step.calls) for step in view.steps)
+    totals = [words.count(len(view.steps), "step"), words.count(calls, "call"), words.usage(view.usage)]
+    line(console, ("Total  ", "bold"), " · ".join(part for part in totals if part))
+    print_outcome(console, view.outcome, status=status)
+
+
+def print_outcome(console: Console, outcome: RunOutcome | None, *, status: str) -> None:
+    """How it ended, why, and the result."""
+    reason = f": {outcome.reason}" if outcome is not None and outcome.reason else ""
+    line(console, ("Status ", "bold"), (status, words.status_style(status)), reason)
+    if outcome is not None and outcome.output is not None:
+        line(console, ("Result", "bold"))
+        print_value(console, outcome.output, indent=2)
+
+
+def print_value(console: Console, value: Json, *, indent: int) -> None:
+    """A result: text as text, all else as JSON."""
+    shown = value if isinstance(value, str) else words.as_json(value, indent=2)
+    for part in safe(shown).splitlines():
+        unwrapped(console, " " * indent, part)

@@ -1,0 +1,101 @@
+"""`holdfast worker`: serves the agents of Python modules until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from holdfast.cli.command import Server, command
+
+if TYPE_CHECKING:
+    from holdfast.agent import Agent
+
+_EXAMPLES = """\
+  holdfast worker my_agents                    the agents that my_agents.py defines
+  holdfast worker team.billing team.support    those of two modules
+  holdfast worker my_agents --verbose          with every attempt and every traceback
+
+SIGTERM and Ctrl-C drain it: it takes no more work, and gives what runs ten seconds to finish. Kill it, and
+its runs go on where they were with the next worker."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the command."""
+
+    @command(app, "worker", panel="Begin", examples=_EXAMPLES, fast=True)
+    async def worker(
+        *,
+        server: Server,
+        modules: Annotated[
+            list[str],
+            typer.Argument(
+                metavar="MODULE...",
+                help="Modules whose top-level Agent(…) values are served, named as Python imports them. "
+                "The current folder is importable.",
+                show_default=False,
+            ),
+        ],
+        concurrency: Annotated[int, typer.Option(min=1, help="How many plans and calls run at once.")] = 100,
+        verbose: Annotated[
+            bool, typer.Option("--verbose", "-v", help="Log every attempt, and failures with tracebacks.")
+        ] = False,
+    ) -> None:
+        """Serve agents: plan their steps and carry out their calls.
+
+        Start as many workers as you like, on as many machines: they share the work, and stand in for each other.
+        """
+        await _serve(server, modules, concurrency=concurrency, verbose=verbose)
+
+
+async def _serve(server: Server, modules: list[str], *, concurrency: int, verbose: bool) -> None:
+    from holdfast.cli.worker_log import ActivityLog, log_to_stderr, runtime_with_quiet_core, say
+    from holdfast.connection import connect_to, find_target
+    from workers.agent_worker import AgentWorker, stopping_on_signals
+    from workers.loading import load_agents
+
+    log_to_stderr(verbose=verbose)
+    agents = load_agents(modules)
+    target = find_target(server.address, server.namespace, server.profile)
+    client = await connect_to(target, runtime=runtime_with_quiet_core())
+    worker = AgentWorker(
+        client, agents, task_queue=server.task_queue, concurrency=concurrency, interceptors=[ActivityLog()]
+    )
+    for agent in sorted(agents, key=lambda one: one.name):
+        say(f"serves {agent.name} (version {agent.digest[:8]}), planned by {_planners(agent)}")
+    say(
+        f"on task queue {server.task_queue} of {target.address}, namespace {target.namespace} ({target.source})"
+    )
+    for problem in _problems(agents):
+        say(problem, warning=True)
+
+    async def stop() -> None:
+        say("draining: takes no more work, and gives what runs 10 s to finish; again to stop at once")
+        await worker.shutdown()
+
+    async with stopping_on_signals(stop):
+        await worker.run()
+    say("stopped; its runs go on with the next worker")
+
+
+def _planners(agent: Agent[Any]) -> str:
+    rungs = agent.spec.ladder
+    names = (rung.model if rung.kind == "model" else f"rules {rung.function}" for rung in rungs)
+    return ", else ".join(names)
+
+
+def _problems(agents: Iterable[Agent[Any]]) -> list[str]:
+    """What will not work as things are, though it does not keep the worker from starting."""
+    if any(os.environ.get(name) for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")):
+        return []
+    lacking = [agent for agent in agents if any(rung.kind == "model" for rung in agent.spec.ladder)]
+    if not lacking:
+        return []
+    names = ", ".join(sorted(agent.name for agent in lacking))
+    told = (
+        f"ANTHROPIC_API_KEY is not set: {names} cannot plan with a model. "
+        "The next planner of the agent's ladder plans, and without one its runs park until they are redriven."
+    )
+    return [told]
