@@ -278,6 +278,8 @@ class MessagesServer:
     async def _next_step(self, exchange: HttpExchange, request: ModelRequest) -> Step:
         try:
             step = await exchange.unless_gone(self._script.step_for(request))
+        except ClientGone:
+            raise  # whoever asked was killed while the script thought: nobody's fault
         except ScriptRanOut as error:
             wrong = f"The script ran out at request {request.number}: {error}. {_summary(request)}"
         except Exception as error:  # noqa: BLE001 - a test's own function: the 400 and the test tell what it raised
