@@ -1,0 +1,112 @@
+"""What a worker process tells the journal: the points it comes to, and the effects of its tools."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from typing import Any
+
+from temporalio import activity, workflow
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ExecuteActivityInput,
+    Interceptor,
+    UnsandboxedWorkflowRunner,
+    WorkflowInstance,
+    WorkflowInstanceDetails,
+    WorkflowRunner,
+)
+
+JOURNAL = "FAULTS_JOURNAL"
+"""The variable that holds the journal's address."""
+
+
+async def report(kind: str, run: str, what: str, key: str = "") -> Any:
+    """Tell the journal, and wait until it answers."""
+    host, port = os.environ[JOURNAL].split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(_line(kind, run, what, key))
+    answer = await reader.readline()
+    writer.close()
+    return json.loads(answer)
+
+
+async def reach(run: str, point: str) -> None:
+    """Come to a point, and stay there for as long as the test wants."""
+    await report("point", run, point)
+
+
+async def effect(run: str, tool: str, key: str) -> int:
+    """Change the world. How often this tool has done so in this run."""
+    return int(await report("effect", run, tool, key))
+
+
+async def happened(run: str, tool: str, key: str) -> bool:
+    """Look up whether an effect is there."""
+    return bool(await report("look_up", run, tool, key))
+
+
+def _line(kind: str, run: str, what: str, key: str = "") -> bytes:
+    told = {"kind": kind, "run": run, "what": what, "key": key, "pid": os.getpid()}
+    return json.dumps(told).encode() + b"\n"
+
+
+class ActivityPoints(Interceptor):
+    """Every activity passes `NAME:taken` before its code begins, and `NAME:done` before its result is sent."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
+        return _ActivityPoints(next)
+
+
+class _ActivityPoints(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002  # the SDK's name
+        info = activity.info()
+        run = info.workflow_id or ""
+        await reach(run, f"{info.activity_type}:taken")
+        result = await super().execute_activity(input)
+        await reach(run, f"{info.activity_type}:done")
+        return result
+
+
+class TaskPoints(WorkflowRunner):
+    """Every workflow task of a run passes `task` before its code runs: whoever is held there holds the task."""
+
+    def __init__(self) -> None:
+        self._runner = UnsandboxedWorkflowRunner()
+
+    def prepare_workflow(self, defn: Any) -> None:
+        self._runner.prepare_workflow(defn)
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        return _TaskPoints(self._runner.create_instance(det), det.info.workflow_id)
+
+
+class _TaskPoints(WorkflowInstance):
+    def __init__(self, instance: WorkflowInstance, run: str) -> None:
+        self._instance = instance
+        self._run = run
+
+    def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
+        passing = ("remove_from_cache", "query_workflow")
+        if not act.is_replaying and any(job.WhichOneof("variant") not in passing for job in act.jobs):
+            host, port = os.environ[JOURNAL].split(":")
+            with socket.create_connection((host, int(port))) as connection:  # this is a thread, not the loop
+                connection.sendall(_line("point", self._run, "task"))
+                connection.recv(100)
+        return self._instance.activate(act)
+
+    def get_serialization_context(self, command_info: Any) -> Any:
+        return self._instance.get_serialization_context(command_info)
+
+    def get_external_store_context(self, command_info: Any) -> Any:
+        return self._instance.get_external_store_context(command_info)
+
+    def get_info(self) -> workflow.Info:
+        return self._instance.get_info()
+
+    def get_thread_id(self) -> int | None:
+        return self._instance.get_thread_id()
