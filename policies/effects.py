@@ -31,16 +31,20 @@ def fingerprint(tool: str, arguments: JsonObject) -> str:
 
 
 def same_key(ledger: list[CallRecord], record: CallRecord) -> CallRecord | None:
-    """An earlier call that had, or may have had, its effect under the same key."""
-    spent = ("done", "running", "waiting", "unknown")
-    return next(
-        (
-            old
-            for old in ledger
-            if old is not record and old.idempotency_key == record.idempotency_key and old.status in spent
-        ),
-        None,
-    )
+    """Another call that had, may have had, or is about to have its effect under the same key.
+
+    Of two calls that have not begun, the first in the ledger counts, so that they never wait for each other.
+    """
+    earlier = True
+    for other in ledger:
+        if other is record:
+            earlier = False
+        elif other.idempotency_key == record.idempotency_key and (
+            other.status in ("done", "running", "unknown")
+            or (earlier and other.status in ("proposed", "waiting"))
+        ):
+            return other
+    return None
 
 
 def would_do(tool: str, arguments: JsonObject) -> Json:

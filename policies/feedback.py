@@ -81,6 +81,7 @@ def nobody_knows(failure: Failure) -> str:
     return f"Nobody knows whether this happened ({failure.message}). Do not repeat it."
 
 
-def already_done(call: str, text: str) -> str:
+def made_before(call: str, status: str, text: str) -> str:
     """The same write was made before in this run."""
-    return f"This was already done by call {call}, and was not done again. Its result was: {text}"
+    done = "was already done" if status == "done" else "may already have been done"
+    return f"This {done} by call {call}, and was not done again. Its result was: {text}"

@@ -20,6 +20,7 @@ from policies import approval, effects, feedback, finishing, labels, limits, val
 from policies.approval import Clearance
 from policies.json_safety import shorten
 from workflows.call_execution import Answer, CallExecution
+from workflows.failure_reading import read_failure
 from workflows.human_desk import HumanDesk
 from workflows.options import as_kwargs, guard_options
 from workflows.run_state import PREVIEW_CHARS, RunState
@@ -84,6 +85,8 @@ class CallDispatch:
                 one.problem = f"the limit of {state.spec.limits.calls} calls is reached"
             if tool is not None and not one.problem:
                 self._identify(one, tool)
+            if one.problem:
+                record.status, record.why = "refused", one.problem
             step.calls.append(record)
             state.ledger.append(record)
             state.event("call", _describe(record), record.model_dump(mode="json"))
@@ -141,7 +144,7 @@ class CallDispatch:
                 **as_kwargs(guard_options(shorten(summary, 180))),
             )
         except ActivityError as error:  # a guard that cannot be asked has not allowed anything
-            why = f"the guards could not be asked: {error.cause or error}"
+            why = f"the guards could not be asked: {read_failure(error).failure.message}"
             return {call.call: Verdict.refuse(shorten(why, 500)) for call in calls}
         return outcome.verdicts
 
@@ -158,14 +161,11 @@ class CallDispatch:
     async def _outcome_of(self, one: Proposed, verdict: Verdict | None) -> Answer:
         record = one.record
         if one.problem:
-            record.status, record.why = "refused", one.problem
             return Answer(feedback.refused(one.problem), is_error=True)
         if one.tool is None:
             return await self._built_in(record)
-        earlier = effects.same_key(self._state.ledger, record) if one.tool.writes else None
-        if earlier is not None:
-            record.status, record.why = "skipped", f"done by call {earlier.id}"
-            return Answer(feedback.already_done(earlier.id, earlier.preview))
+        if (made := await self._made_before(record, one.tool)) is not None:
+            return made
         clearance = approval.clear(
             self._state.spec, one.tool, record.arguments, verdict, dry_run=self._state.dry_run
         )
@@ -176,6 +176,17 @@ class CallDispatch:
         if clearance.kind == "run":
             return await self._execution.execute(record, one.tool)
         return await self._approved(one, one.tool, clearance)
+
+    async def _made_before(self, record: CallRecord, tool: ToolSpec) -> Answer | None:
+        """The answer of a call with the same key, once it is known. None: there is none, so make this one."""
+        while tool.writes and (other := effects.same_key(self._state.ledger, record)) is not None:
+            if other.finished_at is None:
+                record.status, record.why = "waiting", f"for call {other.id}, which has the same key"
+                await workflow.wait_condition(lambda other=other: other.finished_at is not None)  # type: ignore[misc]
+                continue
+            record.status, record.why = "skipped", f"the same as call {other.id}, which is {other.status}"
+            return Answer(feedback.made_before(other.id, other.status, other.preview))
+        return None
 
     async def _approved(self, one: Proposed, tool: ToolSpec, clearance: Clearance) -> Answer:
         """Ask a human, and do what they say."""
@@ -197,6 +208,8 @@ class CallDispatch:
             why = one.problem or (verdict.why if verdict else "")
             record.status, record.why = "refused", f"as {decision.by} changed it: {why}"
             return Answer(feedback.refused(record.why), is_error=True)
+        if (made := await self._made_before(record, tool)) is not None:
+            return made
         answer = await self._execution.execute(record, tool)
         return Answer(feedback.edited(decision, answer.text), is_error=answer.is_error)
 

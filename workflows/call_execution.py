@@ -1,5 +1,6 @@
 """One call that may run: its activity, and what is done when nobody knows whether it happened."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from holdfast.contracts.calls import CallRecord, Failure, Probed
 from holdfast.contracts.spec import ToolSpec
 from policies import effects, failures, feedback, labels, validation
 from policies.json_safety import safe, shorten
-from workflows.failure_reading import read_failure
+from workflows.failure_reading import ReadFailure, read_failure
 from workflows.human_desk import HumanDesk
 from workflows.options import as_kwargs, probe_options, tool_options
 from workflows.run_state import RunState
@@ -46,9 +47,9 @@ class CallExecution:
             try:
                 result = await self._call(record, tool)
             except ActivityError as error:
-                read = read_failure(error)
-                record.failure = read.failure
                 writes = tool.writes and not record.dry_run
+                read = self._read_failure(error, record, tool, writes=writes)
+                record.failure = read.failure
                 if not failures.may_have_happened(read.failure, writes=writes, started=read.started):
                     return self._failed(record, tool, read.failure)
             except UnreadableResult as error:
@@ -58,6 +59,17 @@ class CallExecution:
             found = await self._find_out(record, tool, record.failure)
             if isinstance(found, Answer):
                 return found
+
+    def _read_failure(
+        self, error: ActivityError, record: CallRecord, tool: ToolSpec, *, writes: bool
+    ) -> ReadFailure:
+        try:
+            return read_failure(error)
+        except asyncio.CancelledError:
+            if writes:  # it was under way: the run's record must not pass over it
+                record.status = "unknown"
+                self._state.effect(record, tool, None, unknown=True)
+            raise
 
     async def _call(self, record: CallRecord, tool: ToolSpec) -> Json:
         summary = labels.call_summary(tool.name, record.arguments, simulate=record.dry_run)

@@ -1,9 +1,16 @@
 """What a failed activity means, in the words of the contracts."""
 
+import asyncio
 from dataclasses import dataclass
 
 from pydantic import ValidationError
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType  # noqa: A004
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    TimeoutError,  # noqa: A004
+    TimeoutType,
+    is_cancelled_exception,
+)
 
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.names import NOT_STARTED
@@ -18,7 +25,12 @@ class ReadFailure:
 
 
 def read_failure(error: ActivityError) -> ReadFailure:
-    """Read the cause of a failed activity; also of one whose worker has never heard of Holdfast."""
+    """Read the cause of a failed activity; also of one whose worker has never heard of Holdfast.
+
+    Raises asyncio.CancelledError when the run was cancelled while the activity ran: that is nobody's failure.
+    """
+    if is_cancelled_exception(error):
+        raise asyncio.CancelledError from error
     cause = error.cause
     if isinstance(cause, TimeoutError):
         return _timeout(cause)

@@ -41,7 +41,7 @@ class HumanDesk:
         self._tray.append(("update", choice, given.model_copy(update={"request": request.id})))
         await workflow.wait_condition(lambda: request.id in self._decided)
         decision = self._decided[request.id]
-        if decision.by != given.by or decision.via != "update":
+        if (decision.by, decision.choice, decision.via) != (given.by, choice, "update"):
             raise ApplicationError(f"{decision.by} decided first: {decision.choice}", type="DecisionRefused")
         return decision
 
@@ -114,7 +114,8 @@ class HumanDesk:
                 timeout_summary=f"deadline of {name}",
             )
         except TimeoutError:
-            self._record(request, "expire", DecisionInput(by="nobody"), "deadline")
+            if name not in self._decided:  # a decision may have come in the same moment
+                self._record(request, "expire", DecisionInput(by="nobody"), "deadline")
         return self._decided[name]
 
     def _open_state(self) -> RunState:
