@@ -1,0 +1,85 @@
+"""`holdfast undo`: takes back what a run did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from holdfast.cli.command import AsJson, RunId, Server, command, default_user
+from holdfast.cli.ending import NOT_COMPLETED
+from holdfast.errors import NoWorkerAnswers, UsageError
+
+if TYPE_CHECKING:
+    from holdfast.contracts.undo import UndoneCall, UndoOutcome
+
+_EXAMPLES = """\
+  holdfast undo ticket-88                           all that it did, last call first
+  holdfast undo ticket-88 --call 3.1 --call 3.2     these calls only; `holdfast show` names them
+  holdfast undo ticket-88 --note "wrong region\""""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Registers the command."""
+
+    @command(app, "undo", panel="Runs", examples=_EXAMPLES)
+    async def undo(
+        *,
+        server: Server,
+        run: RunId,
+        calls: Annotated[
+            list[str] | None,
+            typer.Option("--call", metavar="ID", help="Only this call; may be given several times."),
+        ] = None,
+        by: Annotated[
+            str,
+            typer.Option(
+                "--by",
+                metavar="NAME",
+                help="Who asks [$HOLDFAST_USER, else $USER]",
+                default_factory=default_user,
+                show_default=False,
+            ),
+        ],
+        note: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with the undo.")] = "",
+        as_json: AsJson = False,
+    ) -> int | None:
+        """Take back what a run did, last call first, and say what could not be.
+
+        The run's own workers do it, as a workflow of its own: it survives crashes, and asking twice undoes
+        once. A run that is still open is cancelled first (`holdfast cancel`).
+        """
+        from holdfast.cli.looking import describe, is_served
+
+        if not by.strip():
+            raise UsageError("Say who asks by --by NAME, or set HOLDFAST_USER.")
+        client = await server.client()
+        execution = await describe(client, run)
+        if not await is_served(client.temporal, execution.task_queue):
+            raise NoWorkerAnswers(
+                f"Not undone: no worker answers on task queue {execution.task_queue!r}. Start one with the agent's "
+                "tools (`holdfast worker package.module`), and ask again."
+            )
+        outcome = await client.run(run).undo(by=by, calls=calls or None, note=note)
+        if as_json:
+            print(outcome.model_dump_json(indent=2))
+        else:
+            _print(outcome)
+        return None if all(one.outcome == "undone" for one in outcome.calls) else NOT_COMPLETED
+
+
+def _print(outcome: UndoOutcome) -> None:
+    from holdfast.cli.rendering.screen import line, out
+
+    console = out()
+    if not outcome.calls:
+        line(console, f"Run {outcome.run} changed nothing that could be undone.")
+    for one in outcome.calls:
+        style = "green" if one.outcome == "undone" else "red"
+        line(console, (one.outcome, style), f"  {one.call} {one.tool}", _why(one))
+
+
+def _why(one: UndoneCall) -> str:
+    if one.outcome == "irreversible":
+        return ": nothing can take it back"
+    return f": {one.failure.message}" if one.failure else ""
