@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from anthropic import AsyncAnthropic
+from anthropic import AnthropicError, AsyncAnthropic
 
 Settings = tuple[tuple[str, str], ...]
 
@@ -34,6 +34,9 @@ async def anthropic_client() -> AsyncIterator[AsyncAnthropic]:
     shared = _shared.get(loop)
     if shared is None or shared.settings != settings:
         fresh = _Shared(settings, AsyncAnthropic(max_retries=0))
+        if not _has_credentials(fresh.client):
+            await fresh.client.close()
+            raise AnthropicError("There is no key: set ANTHROPIC_API_KEY where the worker is started.")
         _shared[loop] = fresh
         if shared is not None and not shared.users:
             await shared.client.close()
@@ -45,6 +48,12 @@ async def anthropic_client() -> AsyncIterator[AsyncAnthropic]:
         shared.users -= 1
         if not shared.users and _shared.get(loop) is not shared:
             await shared.client.close()
+
+
+def _has_credentials(client: AsyncAnthropic) -> bool:
+    """Whether the SDK found any; it would raise a bare TypeError when a request is made, not before."""
+    signed = {"authorization", "x-api-key"} & {name.lower() for name in client.default_headers}
+    return bool(client.auth_headers or signed) or client.custom_auth is not None
 
 
 def _settings() -> Settings:
