@@ -53,7 +53,9 @@ def _why_ask(spec: AgentSpec, tool: ToolSpec, arguments: JsonObject, verdict: Ve
         return verdict.why or f"the guard {verdict.guard} asks for a human"
     rule = tool.approval
     if rule is not None and (rule.when is None or holds(rule.when, arguments)):
-        return f"{tool.name} needs approval by {rule.by}" + (_condition(rule.when) if rule.when else "")
+        return f"{tool.name} needs approval by {rule.by}" + (
+            _condition(rule.when) if rule.when is not None else ""
+        )
     if not tool.writes:
         return ""
     if spec.autonomy == "supervised":

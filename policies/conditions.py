@@ -29,11 +29,10 @@ def _compare(condition: Compare, given: Json) -> bool:
     if condition.op == "in":
         return any(_same(given, one) for one in wanted) if isinstance(wanted, list) else True
     left, right = _number(given), _number(wanted)
-    if left is None or right is None:
-        if not (isinstance(given, str) and isinstance(wanted, str)):
-            return True
-        return _order(condition.op, given, wanted)
-    return _order(condition.op, left, right)
+    if left is not None and right is not None:
+        return _order(condition.op, left, right)
+    texts = isinstance(given, str) and isinstance(wanted, str) and left is None and right is None
+    return _order(condition.op, given, wanted) if texts else True  # "1,000" is not smaller than "100"
 
 
 def _same(left: Json, right: Json) -> bool:
@@ -61,6 +60,6 @@ def _number(value: Json) -> Decimal | None:
         return None
     try:
         number = Decimal(str(value))
-    except InvalidOperation:
+    except (InvalidOperation, ValueError):  # no number, or one of thousands of digits
         return None
     return number if number.is_finite() else None

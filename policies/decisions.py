@@ -19,7 +19,7 @@ def misfit(given: DecisionInput, choice: Choice, request: Request, user: str | N
         return f"a request of kind {request.kind} takes {' or '.join(request.choices)}, not {choice}"
     if not given.by.strip():
         return "say who decides, in `by`"
-    if request.kind == "approval" and choice == "approve" and user is not None and given.by == user:
+    if request.kind == "approval" and choice == "approve" and user is not None and _same(given.by, user):
         return f"{user} started this run and cannot approve its actions: somebody else must"
     if given.arguments is not None and choice != "approve":
         return "arguments can be changed only with approve"
@@ -29,6 +29,11 @@ def misfit(given: DecisionInput, choice: Choice, request: Request, user: str | N
     if choice == "answer" and not given.answer.strip():
         return "the answer is empty"
     return None
+
+
+def _same(person: str, other: str) -> bool:
+    """Whether two names are the same but for case and spaces: nobody approves their own run by a typo."""
+    return person.strip().casefold() == other.strip().casefold()
 
 
 def _ids(requests: list[Request]) -> str:

@@ -52,12 +52,13 @@ def provider_failure(
 ) -> ProviderFailure:
     """Classify a provider's error. The status comes first; inside a stream of status 200 the error's type.
 
-    `retry-after` counts only here, on errors: some answers with status 200 carry it too.
+    Headers such as `retry-after` count only with an error's status: answers with status 200 carry them too.
     """
     kind: FailureKind
     if status is not None and status >= 400:
         kind = PROVIDER_STATUS.get(status, "transient" if status >= 500 else "fatal")
     else:
+        headers = {}
         kind = PROVIDER_ERROR_TYPE.get(error_type or "", "transient")
     if kind == "fatal" and "too long" in message.lower():
         kind = "limit"  # "prompt is too long" comes as a 400

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.messages import text_block
 from holdfast.contracts.plans import Defect
-from policies.json_safety import faults, safe, safe_text
+from policies.json_safety import faults, safe
 
 SILENCE = "(nothing was said)"
 """Stands for an answer without content: the API takes no empty message back."""
@@ -51,12 +51,19 @@ def contain(content: list[Any], max_argument_bytes: int) -> tuple[list[JsonObjec
             legal.append(call)
             defects += [Defect(block=len(legal) - 1, message=problem) for problem in problems[:1]]
         elif block["type"] == "text":
-            text = block.get("text")
-            if isinstance(text, str) and text:
-                legal.append({**block, "text": safe_text(text)})
+            if isinstance(block.get("text"), str) and block["text"]:
+                legal.append(_clean(block))
         else:
-            legal.append(block if not faults(block) else safe(block))
+            legal.append(_clean(block))
     return legal or [text_block(SILENCE)], defects
+
+
+def _clean(block: JsonObject) -> JsonObject:
+    """The block as it is, unless it could not be stored as it is."""
+    if not faults(block):
+        return block
+    cleaned: JsonObject = safe(block)
+    return cleaned
 
 
 def _repeated_ids(content: list[Any]) -> set[str]:
@@ -83,7 +90,7 @@ def _contain_call(
         name = "unnamed"
     arguments, problem = _arguments(block.get("input"), max_argument_bytes)
     problems += problem
-    extra = {k: safe(v) for k, v in block.items() if k not in ("type", "id", "name", "input")}
+    extra = safe({k: v for k, v in block.items() if k not in ("type", "id", "name", "input")})
     return {**extra, "type": "tool_use", "id": identity, "name": api_name(name), "input": arguments}, problems
 
 
@@ -98,13 +105,12 @@ def _arguments(given: Any, max_bytes: int) -> tuple[JsonObject, list[str]]:
             return {}, [f"its arguments are not valid JSON: {error}"]
     if not isinstance(given, dict):
         return {}, [f"its arguments must be a JSON object, not {_json_type(given)}"]
-    if found := faults(given):
-        kept = {} if "nested" in found[0] else safe(given)
-        return kept, [f"its arguments cannot be used: {found[0]}"]
-    size = len(json.dumps(given, ensure_ascii=False).encode())
+    found = faults(given)
+    kept = safe(given) if found else given
+    size = len(json.dumps(kept, ensure_ascii=False).encode())
     if size > max_bytes:
         return {}, [_too_large(size, max_bytes)]
-    return given, []
+    return kept, [f"its arguments cannot be used: {found[0]}"] if found else []
 
 
 def parse(text: str) -> Any:

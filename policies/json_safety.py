@@ -5,7 +5,7 @@ repeat it (PROVIDER_FACTS, Effects 3). Values are therefore made safe before the
 """
 
 import math
-from decimal import Decimal
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from holdfast.contracts.base import Json
@@ -16,10 +16,13 @@ MAX_DEPTH = 64
 MAX_INTEGER = 2**63 - 1
 """Larger integers lose digits in most languages."""
 
+MAX_VALUES = 200_000
+"""What holds more values than this is no result; it may hold itself several times over, and never end."""
+
 
 def faults(value: Json, depth: int = 0) -> list[str]:
     """What makes a JSON value unsafe, in words for the model; empty when it is safe."""
-    if depth > MAX_DEPTH:
+    if depth >= MAX_DEPTH and isinstance(value, list | dict):
         return [f"it is nested more than {MAX_DEPTH} levels deep"]
     match value:
         case str():
@@ -30,10 +33,10 @@ def faults(value: Json, depth: int = 0) -> list[str]:
             return [] if abs(value) <= MAX_INTEGER else ["it holds an integer of more than 64 bits"]
         case float():
             return [] if math.isfinite(value) else ["it holds a number that is not finite"]
-        case list():
+        case list() if type(value) is list:
             return _first(faults(item, depth + 1) for item in value)
-        case dict():
-            keys = _first(_text_faults(key) for key in value)
+        case dict() if type(value) is dict:  # a subclass may behave as it likes
+            keys = _first(_key_faults(key) for key in value)
             return keys or _first(faults(item, depth + 1) for item in value.values())
         case _:
             return [f"it holds a {type(value).__name__}, which JSON has not"]
@@ -41,6 +44,12 @@ def faults(value: Json, depth: int = 0) -> list[str]:
 
 def _first(found: Any) -> list[str]:
     return next((fault for fault in found if fault), [])
+
+
+def _key_faults(key: Any) -> list[str]:
+    if not isinstance(key, str):
+        return [f"it holds a key that is no text but a {type(key).__name__}"]
+    return _text_faults(key)
 
 
 def _text_faults(text: str) -> list[str]:
@@ -58,31 +67,72 @@ def safe_text(text: str) -> str:
     return "".join("\ufffd" if ch == "\x00" or "\ud800" <= ch <= "\udfff" else ch for ch in text)
 
 
-def safe(value: Any, depth: int = 0) -> Json:
-    """A JSON value that every converter takes, as close to `value` as can be. Never raises.
+def safe(value: Any) -> Json:
+    """A JSON value that every converter takes, as close to `value` as can be. Never raises, and always ends.
 
-    Bytes become text, non-finite numbers and huge integers their spelling, and what JSON has not its `str`;
-    nesting beyond `MAX_DEPTH` becomes a note.
+    Bytes become text, non-finite numbers and huge integers their spelling, and what JSON has not its `str`.
+    Left out, with a note in its place, is what is nested beyond `MAX_DEPTH`, what holds itself, and what comes
+    after the first `MAX_VALUES` values.
     """
-    if depth > MAX_DEPTH:
-        return f"[left out: nested more than {MAX_DEPTH} levels deep]"
+    return _Copy().of(value)
+
+
+class _Copy:
+    """One copy: how many values it has, and which containers it is inside of."""
+
+    def __init__(self) -> None:
+        self._values = 0
+        self._within: set[int] = set()
+
+    def of(self, value: Any) -> Json:
+        """The safe copy of a value."""
+        self._values += 1
+        if self._values > MAX_VALUES:
+            return f"[left out: more than {MAX_VALUES:,} values]"
+        try:
+            return self._container(value) if isinstance(value, _CONTAINERS) else _scalar(value)
+        except Exception:  # noqa: BLE001  # whatever a value's own methods do, a copy comes out
+            return safe_text(_spelling(value))
+
+    def _container(self, value: Any) -> Json:
+        if id(value) in self._within:
+            return "[left out: it holds itself]"
+        if len(self._within) >= MAX_DEPTH:
+            return f"[left out: nested more than {MAX_DEPTH} levels deep]"
+        self._within.add(id(value))
+        try:
+            if isinstance(value, dict):
+                return {_key(key): self.of(item) for key, item in self._bounded(value.items())}
+            return [self.of(item) for item in self._bounded(value)]
+        finally:
+            self._within.discard(id(value))
+
+    def _bounded(self, items: Iterable[Any]) -> Iterator[Any]:
+        for item in items:
+            yield item
+            if self._values > MAX_VALUES:
+                return
+
+
+_CONTAINERS = (dict, list, tuple, set, frozenset)
+
+
+def _key(key: Any) -> str:
+    return safe_text(key if isinstance(key, str) else _spelling(key))
+
+
+def _scalar(value: Any) -> Json:
     match value:
         case None | bool():
             return value
         case str():
             return safe_text(value)
         case int():
-            return value if abs(value) <= MAX_INTEGER else _spelling(value)
+            return int(value) if abs(value) <= MAX_INTEGER else _spelling(value)
         case float():
-            return value if math.isfinite(value) else str(value)
-        case Decimal():
-            return str(value)
+            return float(value) if math.isfinite(value) else str(value)
         case bytes() | bytearray():
             return safe_text(bytes(value).decode("utf-8", "replace"))
-        case dict():
-            return {safe_text(_spelling(key)): safe(item, depth + 1) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [safe(item, depth + 1) for item in value]
         case _:
             return safe_text(_spelling(value))
 
@@ -96,9 +146,24 @@ def _spelling(value: Any) -> str:
 
 
 def shorten(text: str, limit: int) -> str:
-    """The head and tail of a text of more than `limit` characters, with a note of what is missing."""
+    """The text, or its head and tail with a note of what is missing; never more than `limit` characters."""
     if len(text) <= limit:
         return text
-    head, tail = limit * 3 // 4, limit // 4
-    note = f"\n\n[… {len(text) - head - tail} of {len(text)} characters left out …]\n\n"
-    return text[:head] + note + text[-tail:]
+    kept = limit - len(_note(len(text), len(text)))
+    if kept < _WORTH_A_NOTE:
+        return brief(text, limit)
+    head = kept * 3 // 4
+    return text[:head] + _note(len(text) - kept, len(text)) + text[len(text) - kept + head :]
+
+
+_WORTH_A_NOTE = 40
+"""Fewer characters than this beside the note would tell less than a plain cut."""
+
+
+def _note(left_out: int, total: int) -> str:
+    return f"\n\n[… {left_out} of {total} characters left out …]\n\n"
+
+
+def brief(text: str, limit: int) -> str:
+    """The beginning of a text, with an ellipsis when something is missing; never more than `limit` characters."""
+    return text if len(text) <= limit else text[: max(0, limit - 1)] + "…"[:limit]

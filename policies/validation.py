@@ -87,14 +87,13 @@ def _describe(error: Any) -> str:
 
 
 def _valid_arguments(schema: JsonObject) -> str:
-    properties = schema.get("properties")
+    properties, required = schema.get("properties"), schema.get("required")
     if not isinstance(properties, dict):
         return f"The schema is {shorten(json.dumps(schema, ensure_ascii=False), 1500)}"
     if not properties:
         return "It takes no arguments."
-    required = schema.get("required", [])
     listed = [
-        f"{name} ({_type_name(part)}{', required' if name in required else ''})"
+        f"{name} ({_type_name(part)}{', required' if isinstance(required, list) and name in required else ''})"
         for name, part in properties.items()
     ]
     return f"Valid arguments: {', '.join(listed)}."
@@ -103,7 +102,7 @@ def _valid_arguments(schema: JsonObject) -> str:
 def _type_name(schema: Any) -> str:
     if not isinstance(schema, dict):
         return "any"
-    if "enum" in schema:
+    if isinstance(schema.get("enum"), list):
         return "one of " + ", ".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"][:20])
     if "const" in schema:
         return json.dumps(schema["const"], ensure_ascii=False)
