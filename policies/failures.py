@@ -21,7 +21,7 @@ RETRY_AFTER_CAP_SECONDS = 60.0
 """A provider may ask for any delay; a run does not wait longer than this for one attempt."""
 
 PROVIDER_STATUS: dict[int, FailureKind] = {
-    400: "fatal", 401: "credentials", 403: "credentials", 404: "fatal", 408: "transient", 409: "transient",
+    400: "fatal", 401: "credentials", 402: "credentials", 403: "credentials", 404: "fatal", 408: "transient", 409: "transient",
     413: "limit", 422: "fatal", 425: "transient", 429: "transient",
 }  # fmt: skip
 """By HTTP status; 5xx (529 is overload) are transient, every other 4xx is fatal."""
