@@ -17,7 +17,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from holdfast.agent import Agent, OutT
 from holdfast.connection import connect
-from holdfast.contracts import names
+from holdfast.contracts import names, user_metadata
 from holdfast.contracts.digests import digest
 from holdfast.contracts.requests import Request
 from holdfast.contracts.run import RunInput
@@ -144,8 +144,8 @@ class Client:
                 task_queue=self.task_queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 memo={INPUT_MEMO: mark},
-                static_summary=f"{name}: {task}"[:200],
-                static_details=task[:2000],
+                static_summary=user_metadata.summary(f"{name}: {task[:200]}"),
+                static_details=user_metadata.details(task[:2000]),
             )
         except WorkflowAlreadyStartedError:
             run = self.run(run_id, known)

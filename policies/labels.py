@@ -1,12 +1,14 @@
 """What people read in the Temporal UI: summaries of activities, and the details of a run in Markdown."""
 
 import json
+from collections.abc import Iterable
 
+from holdfast.contracts import user_metadata
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.requests import ANSWERS, Request
 from holdfast.contracts.run import RunView
 from holdfast.contracts.spec import Rung
-from policies.json_safety import shorten
+from policies.json_safety import brief, shorten
 from policies.limits import money
 
 MAX_REQUESTS_SHOWN = 10
@@ -20,14 +22,19 @@ def planner_name(rung: Rung) -> str:
 def plan_summary(step: int, rung: Rung, context_tokens: int) -> str:
     """`plan 3 · claude-sonnet-4-5 · 1.2k tokens`."""
     tokens = f" · {context_tokens / 1000:.1f}k tokens" if context_tokens else ""
-    return f"plan {step} · {planner_name(rung)}{tokens}"
+    return user_metadata.summary(f"plan {step} · {planner_name(rung)}{tokens}")
 
 
 def call_summary(tool: str, arguments: JsonObject, *, simulate: bool = False) -> str:
     """`stop_instance i-0abc`: the tool and its first plain argument."""
     plain = (v for v in arguments.values() if isinstance(v, str | int | float) and not isinstance(v, bool))
-    first = next((shorten(str(value), 60) for value in plain), "")
-    return shorten(f"{tool} {first}".strip() + (" (dry run)" if simulate else ""), 200)
+    first = next((brief(str(value), 60) for value in plain), "")
+    return user_metadata.summary(f"{tool} {first}" + (" (dry run)" if simulate else ""))
+
+
+def vet_summary(tools: Iterable[str]) -> str:
+    """`vet stop_instance, delete_volume`: what the guards are asked about."""
+    return user_metadata.summary("vet " + ", ".join(tools))
 
 
 def signal_command(request: Request) -> str:
@@ -64,11 +71,11 @@ def details(view: RunView) -> str:
         f"**{view.agent}** is **{view.status}**, step {len(view.steps)}"
         f" · {money(usage.cost_usd)} · {usage.tokens:,} tokens" + (" · dry run" if view.dry_run else ""),
         "",
-        f"> {shorten(view.task, 300)}",
+        f"> {_line(view.task, 300)}",
     ]
     if view.steps:
         last = view.steps[-1]
-        lines += ["", f"Last plan by {last.planner}: {shorten(last.text, 300) or '(no words)'}"]
+        lines += ["", f"Last plan by {last.planner}: {_line(last.text, 300) or '(no words)'}"]
         calls = [f"- `{call_summary(call.tool, call.arguments)}`: {call.status}" for call in last.calls[:20]]
         lines += ["", *calls]
     for request in view.requests[:MAX_REQUESTS_SHOWN]:
@@ -76,19 +83,30 @@ def details(view: RunView) -> str:
     if len(view.requests) > MAX_REQUESTS_SHOWN:
         lines += ["", f"… and {len(view.requests) - MAX_REQUESTS_SHOWN} more open requests."]
     if view.ignored:
-        lines += ["", f"Ignored: signal `{view.ignored[-1].signal}`: {view.ignored[-1].why}"]
+        lines += ["", f"Ignored: signal `{view.ignored[-1].signal}`: {_line(view.ignored[-1].why, 500)}"]
     if view.outcome and view.outcome.reason:
-        lines += ["", f"Why: {shorten(view.outcome.reason, 500)}"]
-    return "\n".join(lines)
+        lines += ["", f"Why: {_line(view.outcome.reason, 500)}"]
+    return user_metadata.details("\n".join(lines))
+
+
+def _line(text: str, limit: int) -> str:
+    """The beginning of a text on one line, so that it stays within its paragraph or quotation."""
+    return brief(" ".join(text.split()), limit)
+
+
+def _code(arguments: JsonObject) -> str:
+    """Arguments as JSON that may stand between backticks, on one line."""
+    spelled = shorten(json.dumps(arguments, ensure_ascii=False), 1000)
+    return spelled.replace("\n\n", " ").replace("`", "\\u0060")
 
 
 def _request_lines(request: Request) -> list[str]:
-    shown = shorten(json.dumps(request.arguments, ensure_ascii=False), 1000) if request.arguments else ""
+    shown = _code(request.arguments) if request.arguments else ""
     name, body = signal_of(request)
     return [
         f"### Waiting for {request.by}: {request.kind}",
         *([f"`{request.tool}` `{shown}`", ""] if request.tool else []),
-        f"Why: {shorten(request.why, 500)}" + (" (dry run: nothing will change)" if request.dry_run else ""),
+        f"Why: {_line(request.why, 500)}" + (" (dry run: nothing will change)" if request.dry_run else ""),
         "",
         *([f"Denied if unanswered by {request.deadline}.", ""] if request.deadline else []),
         f"Here: More Actions, Send a Signal, name `{name}`"

@@ -128,7 +128,7 @@ class CallDispatch:
             VettedCall(call=r.id, tool=r.tool, effect=r.effect, arguments=r.arguments)
             for r in (one.record for one in guarded)
         ]
-        summary = "vet " + ", ".join(call.tool for call in calls)
+        summary = labels.vet_summary(call.tool for call in calls)
         try:
             outcome: GuardOutcome = await workflow.execute_activity(
                 names.VET,
@@ -141,7 +141,7 @@ class CallDispatch:
                     calls=calls,
                 ),
                 result_type=GuardOutcome,
-                **as_kwargs(guard_options(shorten(summary, 180))),
+                **as_kwargs(guard_options(summary)),
             )
         except ActivityError as error:  # a guard that cannot be asked has not allowed anything
             why = f"the guards could not be asked: {read_failure(error).failure.message}"

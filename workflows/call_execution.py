@@ -141,7 +141,7 @@ class CallExecution:
         return Answer(feedback.nobody_knows(failure), is_error=True)
 
     async def _probe(self, record: CallRecord, tool: ToolSpec) -> Probed:
-        summary = "probe " + labels.call_summary(tool.name, record.arguments)
+        summary = labels.call_summary(f"probe {tool.name}", record.arguments)
         try:
             probed: Probed = await workflow.execute_activity(
                 tool.name + names.PROBE_SUFFIX,

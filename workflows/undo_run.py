@@ -57,7 +57,7 @@ class UndoRun:
         call, tool = done.input.call, done.tool.name
         if not done.tool.has_undo:
             return UndoneCall(call=call, tool=tool, outcome="irreversible")
-        summary = "undo " + call_summary(tool, done.input.arguments)
+        summary = call_summary(f"undo {tool}", done.input.arguments)
         try:
             await workflow.execute_activity(
                 tool + names.UNDO_SUFFIX,
