@@ -14,6 +14,7 @@ from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
 
 from holdfast.agent import Agent, OutT
 from holdfast.connection import connect
@@ -155,6 +156,10 @@ class Client:
                     f"Choose another id, or look at it: holdfast show {run_id}"
                 ) from None
             return run
+        except RPCError as error:
+            if error.status == RPCStatusCode.INVALID_ARGUMENT:  # such as an id of a thousand characters
+                raise UsageError(f"A run cannot start like this. {error.message}") from None
+            raise
         return self.run(run_id, known)
 
     @overload

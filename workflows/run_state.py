@@ -27,10 +27,13 @@ from holdfast.contracts.run import (
 from holdfast.contracts.spec import AgentSpec, ToolSpec
 from holdfast.contracts.undo import DoneCall
 from policies import labels, lifecycle
-from policies.json_safety import shorten
+from policies.json_safety import brief, shorten
 from workflows.transcript import Transcript
 
 PREVIEW_CHARS = 400
+
+MAX_KEYWORD_CHARS = 300
+"""The server ends a run that sets a search attribute of more than 2048 bytes."""
 
 MAX_ANSWER_BYTES = 1_000_000
 """A query's answer stays below the server's limits of 2 MB for a payload and 4 MB for a message."""
@@ -112,7 +115,9 @@ class RunState:
         first, self._shown = self._shown is None, shown
         updates: list[SearchAttributeUpdate[Any]] = [
             _STATUS.value_set(coarse),
-            _WAITING.value_set(f"{waiting.kind}:{waiting.by}") if waiting else _WAITING.value_unset(),
+            _WAITING.value_set(_keyword(f"{waiting.kind}:{waiting.by}"))
+            if waiting
+            else _WAITING.value_unset(),
         ]
         if first:
             updates += [_AGENT.value_set(self.spec.name), _DIGEST.value_set(self.digest)]
@@ -228,3 +233,7 @@ def within_bytes(records: Sequence[ModelT], max_bytes: int) -> list[ModelT]:
             break
         found.append(record)
     return found
+
+
+def _keyword(text: str) -> str:
+    return brief(text, MAX_KEYWORD_CHARS)

@@ -29,7 +29,7 @@ class RunInput(Contract):
     agent: str = Field(min_length=1)
     task: str = Field(min_length=1)
     """At most a million bytes of UTF-8."""
-    user: str | None = None
+    user: str | None = Field(default=None, max_length=300)
     dry_run: bool | None = None
     """True simulates every write, False allows them as the agent's autonomy says; None asks the agent."""
 
