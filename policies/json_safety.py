@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pydantic import BaseModel
+
 from holdfast.contracts.base import Json
 
 MAX_DEPTH = 64
@@ -70,7 +72,7 @@ def safe_text(text: str) -> str:
 def safe(value: Any) -> Json:
     """A JSON value that every converter takes, as close to `value` as can be. Never raises, and always ends.
 
-    Bytes become text, non-finite numbers and huge integers their spelling, and what JSON has not its `str`.
+    Pydantic models become objects, bytes text, non-finite numbers and huge integers their spelling, and what JSON has not its `str`.
     Left out, with a note in its place, is what is nested beyond `MAX_DEPTH`, what holds itself, and what comes
     after the first `MAX_VALUES` values.
     """
@@ -89,6 +91,8 @@ class _Copy:
         self._values += 1
         if self._values > MAX_VALUES:
             return f"[left out: more than {MAX_VALUES:,} values]"
+        if isinstance(value, BaseModel):
+            value = _fields(value)
         try:
             return self._container(value) if isinstance(value, _CONTAINERS) else _scalar(value)
         except Exception:  # noqa: BLE001  # whatever a value's own methods do, a copy comes out
@@ -112,6 +116,14 @@ class _Copy:
             yield item
             if self._values > MAX_VALUES:
                 return
+
+
+def _fields(model: BaseModel) -> Any:
+    """A pydantic model as it would be in JSON, or, where it has no JSON form, its fields as they are."""
+    try:
+        return model.model_dump(mode="json")
+    except Exception:  # noqa: BLE001  # bytes that are no text, a broken serializer
+        return dict(model)
 
 
 _CONTAINERS = (dict, list, tuple, set, frozenset)
