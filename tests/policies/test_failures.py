@@ -36,7 +36,7 @@ def failed(
     [
         (400, "fatal", False),
         (401, "credentials", False),
-        (402, "fatal", False),
+        (402, "credentials", False),
         (403, "credentials", False),
         (404, "fatal", False),
         (408, "transient", True),
