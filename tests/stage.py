@@ -48,7 +48,9 @@ class Stage:
     agents: tuple[Agent[Any], ...]
     runs: list[Run[Any]] = field(default_factory=list)
 
-    async def start(self, task: str = "Do it.", *, agent: Agent[Any] | None = None, **options: Any) -> Run[Any]:
+    async def start(
+        self, task: str = "Do it.", *, agent: Agent[Any] | None = None, **options: Any
+    ) -> Run[Any]:
         """Start a run of the (first) agent, under an id of its own unless one is given."""
         options.setdefault("id", unique("run"))
         run = await self.client.start(agent or self.agents[0], task, **options)
@@ -126,7 +128,9 @@ async def explain(on: Stage, error: BaseException) -> None:
     for run in on.runs:
         with contextlib.suppress(HoldfastError):
             view = await run.inspect()
-            error.add_note(f"{view.status}: {[step.text for step in view.steps]}, {view.ignored}, {view.outcome}")
+            error.add_note(
+                f"{view.status}: {[step.text for step in view.steps]}, {view.ignored}, {view.outcome}"
+            )
             asked = EventsRequest()
             handle = on.client.temporal.get_workflow_handle(run.id)
             events = await handle.query("events", asked, result_type=list[RunEvent])

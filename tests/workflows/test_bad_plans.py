@@ -87,7 +87,9 @@ BAD_PLANS = {
     "unknown tool": Bad(named("refnd"), ("refund, crm_look_up, store, ask_human, finish",)),
     "missing argument": Bad(calls(("refund", {"order": "A-1"})), (VALID,)),
     "unknown argument": Bad(calls(("refund", {"order": "A-1", "cents": 5, "to": "me"})), (VALID,)),
-    "text for a number": Bad(calls(("refund", {"order": "A-1", "cents": "5"})), ('"5" is not of type "integer"',)),
+    "text for a number": Bad(
+        calls(("refund", {"order": "A-1", "cents": "5"})), ('"5" is not of type "integer"',)
+    ),
     "fraction for an integer": Bad(calls(("refund", {"order": "A-1", "cents": 5.5})), (VALID,)),
     "boolean for an integer": Bad(calls(("refund", {"order": "A-1", "cents": True})), (VALID,)),
     "megabyte of arguments": Bad(
@@ -106,7 +108,9 @@ BAD_PLANS = {
     "null input": Bad(raw_tool_call("refund", "null"), ("a JSON object, not null",)),
     "number for an object": Bad(raw_tool_call("refund", "5"), ("a JSON object, not a number",)),
     "NaN": Bad(raw_tool_call("refund", '{"order": "A-1", "cents": NaN}'), ("NaN is not JSON",)),
-    "Infinity": Bad(raw_tool_call("refund", '{"order": "A-1", "cents": -Infinity}'), ("Infinity is not JSON",)),
+    "Infinity": Bad(
+        raw_tool_call("refund", '{"order": "A-1", "cents": -Infinity}'), ("Infinity is not JSON",)
+    ),
     "number out of range": Bad(raw_tool_call("refund", '{"order": "A-1", "cents": 1e999}'), ("finite",)),
     "huge integer": Bad(
         raw_tool_call("refund", '{"order": "A-1", "cents": ' + "9" * 100 + "}"), ("more than 64 bits",)
@@ -166,7 +170,9 @@ class Played:
 async def played(temporal: TemporalClient) -> dict[str, Played]:
     """A run for each bad plan, all at once on one worker."""
     EXECUTED.clear()
-    script = by_conversation({name: [bad.plan, finish(result="understood")] for name, bad in BAD_PLANS.items()})
+    script = by_conversation(
+        {name: [bad.plan, finish(result="understood")] for name, bad in BAD_PLANS.items()}
+    )
     with pytest.MonkeyPatch.context() as patch:
         async with setting(temporal, patch)(AGENT, script, seconds=90) as on:
             runs = {name: await on.start(name) for name in BAD_PLANS}

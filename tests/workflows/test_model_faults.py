@@ -49,7 +49,9 @@ TRANSIENT: dict[str, Step] = {
     "half an event": malformed(b"event: message_start\ndata: {\n\n"),
     "JSON that is no message": malformed(b'{"type": "greeting"}', content_type="application/json"),
     "an event that is a list": malformed(b"event: message_start\ndata: []\n\n"),
-    "a block without a place": malformed(b'event: content_block_delta\ndata: {"type":"content_block_delta"}\n\n'),
+    "a block without a place": malformed(
+        b'event: content_block_delta\ndata: {"type":"content_block_delta"}\n\n'
+    ),
 }
 
 

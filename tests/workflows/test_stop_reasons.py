@@ -62,7 +62,9 @@ async def test_a_stop_sequence_ends_a_turn_as_its_end_does(stage: SetStage) -> N
         assert await on.result() == "Done."
 
 
-async def test_text_from_an_agent_with_an_output_type_is_answered_with_a_request_to_finish(stage: SetStage) -> None:
+async def test_text_from_an_agent_with_an_output_type_is_answered_with_a_request_to_finish(
+    stage: SetStage,
+) -> None:
     """A typed result comes by `finish`, which checks it; mere words do not end such a run."""
     async with stage(REPORTER, [say("I found 3."), finish(result={"found": 3})]) as on:
         assert await on.result() == Report(found=3)
@@ -145,7 +147,9 @@ async def test_three_answers_cut_off_in_a_row_go_to_the_next_rung(stage: SetStag
     async with stage(TWO_RUNGS, [cut_off(), cut_off(), cut_off(), say("In short: no.")]) as on:
         run = await on.start()
         assert await run.result() == "In short: no."
-        assert [request.model for request in on.model.requests] == ["claude-sonnet-5"] * 3 + ["claude-haiku-4-5"]
+        assert [request.model for request in on.model.requests] == ["claude-sonnet-5"] * 3 + [
+            "claude-haiku-4-5"
+        ]
         assert on.model.requests[-1].body["max_tokens"] == 1_000
         assert [step.rung for step in (await run.inspect()).steps] == [0, 0, 0, 1]
 
@@ -202,7 +206,9 @@ async def test_a_paused_turn_is_continued_with_the_providers_own_blocks_intact(s
         {
             "type": "web_search_tool_result",
             "tool_use_id": "srvtoolu_1",
-            "content": [{"type": "web_search_result", "url": "https://example.com", "encrypted_content": "ü="}],
+            "content": [
+                {"type": "web_search_result", "url": "https://example.com", "encrypted_content": "ü="}
+            ],
         },
     ]
     async with stage(TALKER, [answer(paused, stop_reason="pause_turn"), say("Found it.")]) as on:
@@ -232,7 +238,9 @@ async def test_thinking_goes_back_byte_for_byte(stage: SetStage) -> None:
     ]
     thoughtful = TALKER.but(
         name="thoughtful",
-        ladder=[Model("claude-sonnet-5", thinking={"type": "enabled", "budget_tokens": 2_048}, retry=QUICKLY)],
+        ladder=[
+            Model("claude-sonnet-5", thinking={"type": "enabled", "budget_tokens": 2_048}, retry=QUICKLY)
+        ],
     )
     async with stage(thoughtful, [answer(blocks, stop_reason="tool_use"), say("ok")]) as on:
         await on.result()
@@ -245,7 +253,13 @@ async def test_blocks_of_unknown_types_are_kept_and_sent_back(stage: SetStage) -
     """A block type that nobody knows yet goes back unchanged, with all its fields."""
     blocks = [
         {"type": "hologram", "shape": {"faces": 6}, "ok": None},
-        {"type": "tool_use", "id": "toolu_a", "name": "look", "input": {"where": "here"}, "caller": {"type": "direct"}},
+        {
+            "type": "tool_use",
+            "id": "toolu_a",
+            "name": "look",
+            "input": {"where": "here"},
+            "caller": {"type": "direct"},
+        },
     ]
     async with stage(TALKER, [answer(blocks, stop_reason="tool_use"), say("ok")]) as on:
         await on.result()
@@ -276,6 +290,8 @@ async def test_usage_and_cost_of_every_answer_are_recorded(stage: SetStage) -> N
 
 async def test_a_model_without_a_known_price_is_counted_as_unpriced(stage: SetStage) -> None:
     """What nobody knows the price of is never counted as free."""
-    async with stage(TALKER.but(name="odd", ladder=[Model("my-own-model", retry=QUICKLY)]), [say("ok")]) as on:
+    async with stage(
+        TALKER.but(name="odd", ladder=[Model("my-own-model", retry=QUICKLY)]), [say("ok")]
+    ) as on:
         usage = (await on.outcome()).usage
     assert (usage.cost_usd, usage.unpriced, usage.model_calls) == (0, 1, 1)

@@ -79,7 +79,9 @@ async def test_a_result_that_json_has_not_does_not_repeat_the_effect(stage: SetS
         promises: dict[str, Any] = {"effect": "irreversible", "idempotent": True, "waiver": "a list"}
         if typed is None:
             schema = {"type": "object", "properties": {}}
-            return Tool.from_schema(name, write_by_schema, description="Write.", input_schema=schema, **promises)
+            return Tool.from_schema(
+                name, write_by_schema, description="Write.", input_schema=schema, **promises
+            )
         write.__annotations__["return"] = typed
         return tool(name=name, **promises)(write)
 
