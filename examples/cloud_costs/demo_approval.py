@@ -80,7 +80,7 @@ def _signal(run: Run[Any], request: Request) -> list[str]:
 
 def _show(screen: Screen, request: Request) -> None:
     screen.say(request.why, "bold yellow")
-    screen.explain("The calls beside it went ahead. Waiting takes no worker, be it for a month.")
+    screen.explain("Waiting takes no worker and no polling, be it for a month.")
     table = Table.grid(padding=(0, 2, 0, 0))
     for name, value in (request.arguments or {}).items():
         shown = f"{value}  {screen.name(value)}" if name == "instance_id" else str(value)

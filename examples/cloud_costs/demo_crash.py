@@ -32,15 +32,15 @@ async def kill_in_the_middle(stage: Stage, run: Run[Any]) -> None:
     stage.cut_off = set(stage.under_way)
     steps = (await _describe(stage, run)).history_length
     screen.heading("The worker dies in the middle of a write")
-    screen.say(f"AWS has taken {many(len(wire.held), 'snapshot')}; its answers are still on the wire.")
+    screen.say(f"AWS has taken {many(len(wire.held), 'snapshot')}; its answer is still on the wire.")
     worker.kill()
     wire.drop()
-    screen.say(f"kill -9 {worker.pid}: worker {worker.number} is gone, the answers with it", "bold red")
+    screen.say(f"kill -9 {worker.pid}: worker {worker.number} is gone, and the answer with it", "bold red")
     screen.explain(f"The run is not: its {steps} events are in Temporal's database.")
     stage.start_worker()
     seconds = round(await _silence_noticed(stage, run))
     calls = many(len(stage.cut_off), "call")
-    screen.say(f"{seconds} s of silence: the server hands the {calls} to worker 2", "bold")
+    screen.say(f"{seconds} s of silence: the server hands {calls} to worker 2", "bold")
     screen.explain("It rebuilds the run from its events. Each call keeps its idempotency key.")
     screen.wait_for("worker 2 goes on")
 

@@ -136,5 +136,5 @@ def _cost(outcome: RunOutcome) -> str:
         return "Cost $0: planned by rules. With ANTHROPIC_API_KEY set, Claude plans."
     unpriced = f", and {usage.unpriced} calls whose price is not known" if usage.unpriced else ""
     return (
-        f"Cost: ${usage.cost_usd:.4f} for {usage.model_calls} model calls, {usage.tokens:,} tokens{unpriced}."
+        f"Cost ${usage.cost_usd:.4f} for {usage.model_calls} model calls, {usage.tokens:,} tokens{unpriced}."
     )

@@ -83,7 +83,7 @@ class Screen:
 
     def table(self, table: Table) -> None:
         """A table, indented like everything that is said."""
-        self.console.print(Padding(table, (0, 0, 0, len(_INDENT))))
+        self.console.print(Padding(table, (0, 0, 0, len(_INDENT)), expand=False))
 
     @contextlib.contextmanager
     def waiting(self, text: str) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import pty
@@ -18,7 +19,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from examples.cloud_costs.agent import MODEL
 from holdfast.dev_state import STATE_FILE
+from holdfast.testing import MessagesServer, ModelRequest, Step, call, finish
 from tests.acceptance.python_process import REPOSITORY, PythonProcess, is_gone, python_process
 
 RUN_DEMO = "from examples.cloud_costs.demo import main; raise SystemExit(main([]))"
@@ -99,8 +102,40 @@ def test_at_a_terminal_a_person_decides_and_may_undo(folder: Path) -> None:
         assert screen.process.wait(timeout=20) == 0
 
 
+async def test_with_a_key_a_model_plans(folder: Path) -> None:
+    """What plans is asked at ANTHROPIC_BASE_URL, its words are shown, and what it costs is counted."""
+    async with MessagesServer(a_careful_model) as model:
+        with demo(folder, ANTHROPIC_API_KEY="a key", ANTHROPIC_BASE_URL=model.base_url) as process:
+            said = await asyncio.to_thread(process.read_until, "Everything is stopped.")
+            await asyncio.to_thread(process.process.wait, 20)
+    assert process.process.returncode == 0, said
+    assert f"Planner: {MODEL}" in said
+    assert "The dearest one that nobody uses is a notebook." in said
+    assert "1 snapshot of 1 volume in all: none was taken twice" in said
+    assert "Stopped the notebook." in said
+    cost = re.search(r"Cost \$(\d+\.\d+) for 4 model calls", said)
+    assert cost is not None, said
+    assert float(cost[1]) > 0
+
+
+def a_careful_model(request: ModelRequest) -> Step:
+    """A model that looks, snapshots and stops one instance, and reports."""
+    region = {"region": "eu-west-1"}
+    if request.turn == 0:
+        return call("find_idle_instances", region)
+    found = re.search(r'"id": ?"(i-\w+)", ?"name": ?"ml-notebook-jo"', str(request.messages))
+    assert found is not None
+    one = {**region, "instance_id": found[1]}
+    if request.turn == 1:
+        return call("snapshot_instance", one, text="The dearest one that nobody uses is a notebook.")
+    if request.turn == 2:
+        return call("stop_instance", {**one, "monthly_cost_usd": 428.51})
+    report = {"stopped": [found[1]], "monthly_savings_usd": 428.51, "summary": "Stopped the notebook."}
+    return finish(result=report)
+
+
 @pytest.mark.parametrize(
-    "moment", ["Temporal server at", "is gone, the answers with it"], ids=["setting up", "after the kill"]
+    "moment", ["Temporal server at", "is gone, and the answer with it"], ids=["setting up", "after the kill"]
 )
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, moment: str) -> None:
     """Told to stop, it says so, ends with 130, and takes server, account and workers with it."""
