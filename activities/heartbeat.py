@@ -7,35 +7,39 @@ from typing import Any
 
 from temporalio import activity
 
+from activities.lease import Lease
+
 FIRST_BEAT_SECONDS = 0.5
 SLOWEST_BEAT_SECONDS = 2.0
 
 
 @contextlib.asynccontextmanager
-async def heartbeating(details: Callable[[], Any] | None = None) -> AsyncIterator[None]:
+async def heartbeating(details: Callable[[], Any] | None = None) -> AsyncIterator[Lease]:
     """Heartbeat at least four times in each heartbeat timeout, with `details()` as the visible progress.
 
     Details cost no history; they are seen live among the run's pending activities. Work that is done within
-    half a second never heartbeats: a beat is a call to the server.
+    half a second never heartbeats: a beat is a call to the server. Yields the lease that the beats renew.
     """
     timeout = activity.info().heartbeat_timeout
     if timeout is None:
-        yield
+        yield Lease()
         return
-    beat = asyncio.create_task(_beat(min(timeout.total_seconds() / 4, SLOWEST_BEAT_SECONDS), details))
+    lease = Lease(timeout.total_seconds())
+    beat = asyncio.create_task(_beat(min(timeout.total_seconds() / 4, SLOWEST_BEAT_SECONDS), details, lease))
     try:
-        yield
+        yield lease
     finally:
         beat.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await beat
 
 
-async def _beat(seconds: float, details: Callable[[], Any] | None) -> None:
+async def _beat(seconds: float, details: Callable[[], Any] | None, lease: Lease) -> None:
     await asyncio.sleep(min(seconds, FIRST_BEAT_SECONDS))
     while True:
         if details is None:
             activity.heartbeat()
         else:
             activity.heartbeat(details())
+        lease.renew()
         await asyncio.sleep(seconds)

@@ -5,7 +5,6 @@ takes, or with an error that says whose it is. Both are made before the activity
 is never repeated because its answer could not be stored.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from temporalio.common import RawValue
 from activities.calling import call
 from activities.failing import application_error
 from activities.heartbeat import heartbeating
+from activities.lease import Leased, LeaseLost, confirm_still_ours
 from activities.registry import AgentRegistry
 from activities.transcripts import TranscriptCache
 from holdfast.context import PastCall, ToolContext
@@ -44,13 +44,15 @@ def tool_activity(registry: AgentRegistry, cache: TranscriptCache) -> ToolActivi
     async def tool(raw: Sequence[RawValue]) -> Json:
         asked = _read(raw)
         found = _find(registry, asked)
-        async with heartbeating():
+        async with heartbeating() as lease:
             kind = activity.info().activity_type
             if kind.endswith(PROBE_SUFFIX):
-                return await _guarded(_probe, found, asked)
+                return await _guarded(Leased(lease, _probe(found, asked)))
             if kind.endswith(UNDO_SUFFIX):
-                return await _guarded(_undo, found, asked)
-            result = await _guarded(_run, found, asked)
+                return await _guarded(Leased(lease, _undo(found, asked)))
+            if not (found.spec.repeatable or asked.dry_run):
+                await confirm_still_ours()
+            result = await _guarded(Leased(lease, _run(found, asked)))
         cache.remember_result(asked.run, asked.call, render(result))
         return result
 
@@ -77,12 +79,10 @@ def _find(registry: AgentRegistry, asked: ToolInput) -> Tool[..., Any]:
     return found
 
 
-async def _guarded(
-    work: Callable[[Tool[..., Any], ToolInput], Awaitable[Json]], tool: Tool[..., Any], asked: ToolInput
-) -> Json:
+async def _guarded(work: Awaitable[Json]) -> Json:
     """Do it, and turn whatever it raises into an error with an owner."""
     try:
-        return await work(tool, asked)
+        return await work
     except Exception as error:
         failure = classify(error)
         wanted = error.retry_after if isinstance(error, Transient) else None
@@ -95,7 +95,7 @@ def classify(error: Exception) -> Failure:
     kinds: list[tuple[type[Exception], FailureKind]] = [
         (Transient, "transient"), (Correctable, "correctable"), (Unauthorised, "credentials"),
         (Fatal, "fatal"), (BrokenContract, "contract"), (TimeoutError, "transient"),
-        (ConnectionError, "transient"),
+        (ConnectionError, "transient"), (LeaseLost, "transient"),
     ]  # fmt: skip
     found = (kind for known, kind in kinds if isinstance(error, known))
     kind: FailureKind = next(found, "unclassified")
@@ -134,7 +134,7 @@ async def _run(tool: Tool[..., Any], asked: ToolInput) -> Json:
         name = context_parameter(function)
         result = await call(function, **({name: context} if name else {}), **given)
     checked = result if asked.dry_run else _checked(tool, result)
-    return cut(safe(_plain(checked)), tool.spec.max_result_chars)
+    return cut(safe(checked), tool.spec.max_result_chars)
 
 
 def _checked(tool: Tool[..., Any], result: Any) -> Any:
@@ -151,20 +151,6 @@ def _checked(tool: Tool[..., Any], result: Any) -> Any:
     return result
 
 
-def _plain(result: Any) -> Any:
-    """Pydantic models as plain data, wherever they are."""
-    if isinstance(result, pydantic.BaseModel):
-        try:
-            return json.loads(result.model_dump_json())
-        except Exception:  # noqa: BLE001  # whatever cannot be JSON is made safe afterwards
-            return result.model_dump()
-    if isinstance(result, list | tuple):
-        return [_plain(item) for item in result]
-    if isinstance(result, dict):
-        return {key: _plain(item) for key, item in result.items()}
-    return result
-
-
 def _first_lines(error: pydantic.ValidationError) -> str:
     found = error.errors(include_url=False, include_input=False)
     return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in found[:5])
@@ -177,7 +163,7 @@ async def _probe(tool: Tool[..., Any], asked: ToolInput) -> Json:
     if not isinstance(found, Probed):
         raise BrokenContract(f"the probe returned {found!r}; it must return Probed")
     return found.model_copy(
-        update={"result": cut(safe(_plain(found.result)), tool.spec.max_result_chars)}
+        update={"result": cut(safe(found.result), tool.spec.max_result_chars)}
     ).model_dump(mode="json")
 
 
@@ -185,4 +171,4 @@ async def _undo(tool: Tool[..., Any], asked: ToolInput) -> Json:
     if tool.undo is None:
         raise Fatal(f"tool {tool.name!r} has no undo any more")
     result = await call(tool.undo, _context(asked), PastCall(asked.arguments, asked.result))
-    return cut(safe(_plain(result)), tool.spec.max_result_chars)
+    return cut(safe(result), tool.spec.max_result_chars)
