@@ -18,7 +18,7 @@ from holdfast import (
     Verdict,
     tool,
 )
-from tests.faults.reporting import effect, happened, reach
+from tests.faults.reporting import Line, happened, reach
 
 SILENCE = timedelta(seconds=2)
 """A worker that says nothing for so long is taken for dead."""
@@ -37,8 +37,9 @@ async def look(ctx: ToolContext, month: str) -> str:
 @tool(effect="irreversible", idempotent=True, waiver="it can be given back", heartbeat=SILENCE, retry=QUICKLY)
 async def reserve(ctx: ToolContext, room: int) -> str:
     """Reserve a room; the hotel knows a repeated request by its key."""
+    hotel = await Line.open()
     await reach(ctx.run, "reserve:before its effect")
-    await effect(ctx.run, "reserve", ctx.idempotency_key)
+    await hotel.report("effect", ctx.run, "reserve", ctx.idempotency_key)
     await reach(ctx.run, "reserve:after its effect")
     return f"room {room} is reserved"
 
@@ -53,8 +54,9 @@ async def was_charged(ctx: ToolContext, call: PastCall) -> Probed:
 
 async def charge(ctx: ToolContext, amount: int) -> str:
     """Charge the guest. The bank knows no keys: asked twice, it charges twice."""
+    bank = await Line.open()
     await reach(ctx.run, "charge:before its effect")
-    await effect(ctx.run, "charge", ctx.idempotency_key)
+    await bank.report("effect", ctx.run, "charge", ctx.idempotency_key)
     await reach(ctx.run, "charge:after its effect")
     return f"charged {amount}"
 

@@ -54,6 +54,7 @@ class Journal:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.address = ""
+        self._news = asyncio.Condition()
         self._visits: Counter[tuple[str, str]] = Counter()
         self._holds: dict[tuple[str, str, int], Hold] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -82,13 +83,28 @@ class Journal:
 
     async def visit(self, run: str, point: str, pid: int = 0) -> None:
         """Come to a point: go on at once, unless it is held."""
-        self.entries.append(Entry("point", run, point, pid))
+        await self._enter(Entry("point", run, point, pid))
         self._visits[run, point] += 1
         hold = self._holds.get((run, point, self._visits[run, point]))
         if hold is not None:
             hold.pid = pid
             hold.reached.set()
             await hold.released.wait()
+
+    async def until_seen(self, run: str, points: set[str], pid: int) -> str:
+        """Wait until a process has come to one of the points of a run; which one."""
+
+        def seen() -> str | None:
+            mine = (e.what for e in self.entries if (e.run, e.pid) == (run, pid))
+            return next((what for what in mine if what in points), None)
+
+        async with asyncio.timeout(PATIENCE), self._news:
+            return str(await self._news.wait_for(seen))
+
+    async def _enter(self, entry: Entry) -> None:
+        async with self._news:
+            self.entries.append(entry)
+            self._news.notify_all()
 
     def is_held(self, run: str, point: str) -> Hold | None:
         """The hold that the next visit would run into, for visitors that cannot wait here; counts as the visit."""
@@ -122,5 +138,5 @@ class Journal:
         if kind == "point":
             await self.visit(run, what, told["pid"])
             return None
-        self.entries.append(Entry(kind, run, what, told["pid"], key))
+        await self._enter(Entry(kind, run, what, told["pid"], key))
         return len(self.effects(run, what)) if kind == "effect" else key in self.effects(run, what)

@@ -25,14 +25,31 @@ JOURNAL = "FAULTS_JOURNAL"
 """The variable that holds the journal's address."""
 
 
+class Line:
+    """An open connection to the journal; what is written to it is sent at once, before anything can be awaited."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls) -> Line:
+        """A connection to the journal."""
+        host, port = os.environ[JOURNAL].split(":")
+        return cls(*await asyncio.open_connection(host, int(port)))
+
+    async def report(self, kind: str, run: str, what: str, key: str = "") -> Any:
+        """Tell the journal, and wait until it answers."""
+        self._writer.write(_line(kind, run, what, key))
+        answer = await self._reader.readline()
+        self._writer.close()
+        return json.loads(answer)
+
+
 async def report(kind: str, run: str, what: str, key: str = "") -> Any:
     """Tell the journal, and wait until it answers."""
-    host, port = os.environ[JOURNAL].split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(_line(kind, run, what, key))
-    answer = await reader.readline()
-    writer.close()
-    return json.loads(answer)
+    line = await Line.open()
+    return await line.report(kind, run, what, key)
 
 
 async def reach(run: str, point: str) -> None:
@@ -40,9 +57,12 @@ async def reach(run: str, point: str) -> None:
     await report("point", run, point)
 
 
-async def effect(run: str, tool: str, key: str) -> int:
-    """Change the world. How often this tool has done so in this run."""
-    return int(await report("effect", run, tool, key))
+def tell(run: str, point: str) -> None:
+    """Come to a point where nothing can be awaited: in a workflow's thread, or in a task that is being cancelled."""
+    host, port = os.environ[JOURNAL].split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(_line("point", run, point))
+        connection.recv(100)
 
 
 async def happened(run: str, tool: str, key: str) -> bool:
@@ -56,7 +76,7 @@ def _line(kind: str, run: str, what: str, key: str = "") -> bytes:
 
 
 class ActivityPoints(Interceptor):
-    """Every activity passes `NAME:taken` before its code begins, and `NAME:done` before its result is sent."""
+    """Every activity passes `NAME:taken` before its code begins, `NAME:done` or `NAME:failed` before its end is told."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
         return _ActivityPoints(next)
@@ -67,7 +87,11 @@ class _ActivityPoints(ActivityInboundInterceptor):
         info = activity.info()
         run = info.workflow_id or ""
         await reach(run, f"{info.activity_type}:taken")
-        result = await super().execute_activity(input)
+        try:
+            result = await super().execute_activity(input)
+        except BaseException:
+            tell(run, f"{info.activity_type}:failed")
+            raise
         await reach(run, f"{info.activity_type}:done")
         return result
 
@@ -93,10 +117,7 @@ class _TaskPoints(WorkflowInstance):
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
         passing = ("remove_from_cache", "query_workflow")
         if not act.is_replaying and any(job.WhichOneof("variant") not in passing for job in act.jobs):
-            host, port = os.environ[JOURNAL].split(":")
-            with socket.create_connection((host, int(port))) as connection:  # this is a thread, not the loop
-                connection.sendall(_line("point", self._run, "task"))
-                connection.recv(100)
+            tell(self._run, "task")
         return self._instance.activate(act)
 
     def get_serialization_context(self, command_info: Any) -> Any:

@@ -7,7 +7,6 @@ activity, while the model answers), killed with SIGKILL while it is held, and an
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ import pytest_asyncio
 from holdfast import Run
 from holdfast.contracts.calls import EffectRecord
 from holdfast.contracts.run import RunOutcome
-from holdfast.errors import NoWorkerAnswers
 from tests.faults.agents import booking
 from tests.faults.journal import Hold
 from tests.faults.processes import WorkerProcess
@@ -123,7 +121,7 @@ async def survive(world: World, moment: Moment) -> Survived:
 
 
 async def _killed_at(holds: list[Hold], world: World, run: Run[str], worker: WorkerProcess) -> None:
-    approving = asyncio.create_task(_approve(run))
+    approving = asyncio.create_task(world.approve(run))
     try:
         for hold in holds:
             await hold.until_reached()
@@ -132,15 +130,6 @@ async def _killed_at(holds: list[Hold], world: World, run: Run[str], worker: Wor
         await approving
     finally:
         approving.cancel()
-
-
-async def _approve(run: Run[str]) -> None:
-    """Approve the charge, however often the worker that should take the decision dies."""
-    request = await run.next_request(kind="approval")
-    while True:
-        with contextlib.suppress(NoWorkerAnswers):
-            await run.approve(request, by="dana")
-            return
 
 
 async def _killed_while_waiting(

@@ -16,6 +16,8 @@ import sys
 import traceback
 from typing import Any
 
+from temporalio.worker import PollerBehaviorSimpleMaximum
+
 import activities.providers.anthropic  # the slowest import of all, before the first fork
 from holdfast.connection import connect
 from holdfast.worker import Worker
@@ -30,6 +32,9 @@ PR_SET_PDEATHSIG = 1
 async def serve(queue: str, address: str, *, points: bool, options: dict[str, Any]) -> None:
     """Serve a queue until somebody ends the process."""
     client = await connect(address)
+    if (pollers := options.pop("pollers", None)) is not None:
+        few = PollerBehaviorSimpleMaximum(pollers)
+        options |= {"workflow_task_poller_behavior": few, "activity_task_poller_behavior": few}
     watching: dict[str, Any] = {"interceptors": [ActivityPoints()], "workflow_runner": TaskPoints()}
     settings = {**(watching if points else {}), **options}
     await Worker(client, AGENTS, task_queue=queue, **settings).run()

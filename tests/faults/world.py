@@ -14,6 +14,7 @@ from temporalio.client import Client as TemporalClient
 
 from holdfast import Agent, Client, Run
 from holdfast.contracts.run import RunOutcome
+from holdfast.errors import NoWorkerAnswers
 from holdfast.testing import DevServer, MessagesServer, ModelRequest, Step, call, finish, hang
 from tests.faults.journal import Journal
 from tests.faults.processes import WorkerPool
@@ -34,6 +35,14 @@ class World:
     async def start(self, agent: Agent[Any], run: str) -> Run[Any]:
         """Start a run that its own task queue's workers serve; all of them bear its name."""
         return await Client(self.temporal, task_queue=run).start(agent, task_of(run), id=run, user="ana")
+
+    async def approve(self, run: Run[Any]) -> None:
+        """Approve the charge, however often the worker that should take the decision dies."""
+        request = await run.next_request(kind="approval")
+        while True:
+            with contextlib.suppress(NoWorkerAnswers):
+                await run.approve(request, by="dana")
+                return
 
     async def outcome(self, run: Run[Any], within: float = ENDED_WITHIN) -> RunOutcome:
         """The run's outcome, or a failed test that shows what its workers said."""
