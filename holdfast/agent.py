@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +17,7 @@ from typing_extensions import TypeVar
 from holdfast.context import Call, Finish, PlanView
 from holdfast.contracts.spec import AgentSpec, Autonomy, LimitsSpec, ModelRung, RetrySpec, RulesRung, Rung
 from holdfast.errors import DefinitionError
-from holdfast.promises import Guard, guard_name
+from holdfast.promises import Guard, first_sentence, functions, guard_name, in_words, listed, seconds
 from holdfast.tools import Tool
 
 OutT = TypeVar("OutT", default=str)
@@ -54,8 +53,8 @@ class Model:
             model=self.name,
             max_tokens=self.max_tokens,
             thinking=self.thinking,
-            timeout_seconds=self.timeout.total_seconds(),
-            heartbeat_seconds=self.heartbeat.total_seconds(),
+            timeout_seconds=seconds("Model: timeout", self.timeout),
+            heartbeat_seconds=seconds("Model: heartbeat", self.heartbeat),
             retry=self.retry,
         )
 
@@ -70,7 +69,9 @@ class Rules:
     def rung(self) -> Rung:
         """The rung as data."""
         return RulesRung(
-            kind="rules", function=self.function.__name__, timeout_seconds=self.timeout.total_seconds()
+            kind="rules",
+            function=planner_name(self.function),
+            timeout_seconds=seconds("Rules: timeout", self.timeout),
         )
 
 
@@ -86,18 +87,28 @@ def Limits(  # noqa: N802  # a value an author writes; the class behind it is a 
 
     Money is in USD and given as a string or Decimal, never as a float. Raises DefinitionError.
     """
-    if isinstance(cost_usd, float):
+    if not isinstance(cost_usd, str | Decimal | None):
         raise DefinitionError(f"Limits: cost_usd={cost_usd!r} must be a string or Decimal, such as '0.50'.")
     try:
         return LimitsSpec(
             steps=steps,
             calls=calls,
             tokens=tokens,
-            cost_usd=Decimal(cost_usd) if cost_usd is not None else None,
-            wall_clock_seconds=wall_clock.total_seconds() if wall_clock is not None else None,
+            cost_usd=_amount(cost_usd) if cost_usd is not None else None,
+            wall_clock_seconds=None if wall_clock is None else seconds("Limits: wall_clock", wall_clock),
         )
-    except (pydantic.ValidationError, InvalidOperation) as error:
-        raise DefinitionError(f"Limits: {error}") from None
+    except pydantic.ValidationError as error:
+        raise DefinitionError(f"Limits: {in_words(error)}.") from None
+
+
+def _amount(cost_usd: str | Decimal) -> Decimal:
+    try:
+        amount = Decimal(cost_usd)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount <= 0:
+        raise DefinitionError(f"Limits: cost_usd={cost_usd!r} must be an amount above zero, such as '0.50'.")
+    return amount
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -133,11 +144,11 @@ class Agent(Generic[OutT]):
     approvers: str = "operator"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tools", tuple(self.tools))
-        object.__setattr__(self, "guards", tuple(self.guards))
-        object.__setattr__(self, "ladder", tuple(self.ladder))
+        for field, check in (("tools", listed), ("guards", functions), ("ladder", listed)):
+            checked = check(f"Agent {self.name!r}: {field}", getattr(self, field))
+            object.__setattr__(self, field, checked)
         _check(self)
-        _ = self.spec  # whatever cannot be data is refused now, not in a run
+        _check_data(self)
 
     @cached_property
     def adapter(self) -> TypeAdapter[OutT]:
@@ -160,8 +171,12 @@ class Agent(Generic[OutT]):
                 dry_run=self.dry_run,
                 approvers=self.approvers,
             )
-        except (pydantic.ValidationError, pydantic.errors.PydanticUserError) as error:
-            raise DefinitionError(f"Agent {self.name!r}: {error}") from None
+        except pydantic.ValidationError as error:
+            raise DefinitionError(f"Agent {self.name!r}: {in_words(error)}.") from None
+        except pydantic.errors.PydanticUserError as error:
+            raise DefinitionError(
+                f"Agent {self.name!r}: its output has no JSON form. {first_sentence(error)}"
+            ) from None
 
     @cached_property
     def digest(self) -> str:
@@ -169,7 +184,9 @@ class Agent(Generic[OutT]):
         return self.spec.digest
 
     def but(self, **changes: Any) -> Agent[OutT]:
-        """The same agent with some attributes changed: another version."""
+        """The same agent with some attributes changed: another version. Raises DefinitionError."""
+        if unknown := set(changes) - {field.name for field in dataclasses.fields(self)}:
+            raise DefinitionError(f"Agent {self.name!r} has no attribute {', '.join(sorted(unknown))}.")
         return dataclasses.replace(self, **changes)
 
     def tool(self, name: str) -> Tool[..., Any] | None:
@@ -179,7 +196,7 @@ class Agent(Generic[OutT]):
     def planner(self, name: str) -> Planner | None:
         """The rule planner of that name, or None."""
         rules = (rung for rung in self.ladder if isinstance(rung, Rules))
-        return next((rung.function for rung in rules if rung.function.__name__ == name), None)
+        return next((rung.function for rung in rules if planner_name(rung.function) == name), None)
 
     def __repr__(self) -> str:
         return f"Agent({self.name!r}, {self.digest[:8]})"
@@ -187,10 +204,13 @@ class Agent(Generic[OutT]):
 
 def _check(agent: Agent[Any]) -> None:
     name = agent.name
-    if not name or len(name) > 64 or any(ch.isspace() for ch in name):
+    if not name or len(name) > 64 or not name.isprintable() or any(ch.isspace() for ch in name):
         raise DefinitionError(f"Agent name {name!r} must be 1 to 64 characters without spaces.")
-    if not agent.ladder:
-        raise DefinitionError(f"Agent {name!r} has no planner: give ladder=[Model(…)] or ladder=[Rules(…)].")
+    if not agent.approvers.strip():
+        raise DefinitionError(
+            f"Agent {name!r}: say in `approvers` who is asked, such as approvers='operator'."
+        )
+    _check_ladder(name, agent.ladder)
     for tool in agent.tools:
         if not isinstance(tool, Tool):
             raise DefinitionError(f"Agent {name!r}: {tool!r} is not a tool; put @tool above the function.")
@@ -200,7 +220,6 @@ def _check(agent: Agent[Any]) -> None:
         g: guard_name(g) for g in agent.guards
     }
     _check_unique(name, "guards", list(guards.values()))
-    _check_unique(name, "rule planners", [r.function.__name__ for r in agent.ladder if isinstance(r, Rules)])
     for tool in agent.tools:
         spec = tool.spec
         unattended = agent.autonomy == "full" and spec.effect == "irreversible"
@@ -212,13 +231,36 @@ def _check(agent: Agent[Any]) -> None:
             )
 
 
+def _check_ladder(name: str, ladder: Sequence[Any]) -> None:
+    if not ladder:
+        raise DefinitionError(f"Agent {name!r} has no planner: give ladder=[Model(…)] or ladder=[Rules(…)].")
+    for rung in ladder:
+        if not isinstance(rung, Model | Rules):
+            raise DefinitionError(
+                f"Agent {name!r}: {rung!r} is no planner: write Model('…') or Rules(function)."
+            )
+        if isinstance(rung, Model) and not rung.name.strip():
+            raise DefinitionError(f"Agent {name!r}: a Model needs the name of the model.")
+    _check_unique(name, "rule planners", [planner_name(r.function) for r in ladder if isinstance(r, Rules)])
+
+
+def _check_data(agent: Agent[Any]) -> None:
+    """Whatever cannot be data is refused now, not in a run."""
+    try:
+        agent.spec.model_dump_json()
+        _ = agent.digest
+    except (ValueError, RecursionError) as error:
+        raise DefinitionError(f"Agent {agent.name!r} holds something that is no JSON: {error}") from None
+
+
+def planner_name(function: Any) -> str:
+    """The name by which a spec knows a rule planner. Raises DefinitionError."""
+    name = getattr(function, "__name__", None)
+    if not callable(function) or not isinstance(name, str):
+        raise DefinitionError(f"Rules takes a function that plans, and {function!r} is none.")
+    return name
+
+
 def _check_unique(agent: str, what: str, found: list[str]) -> None:
     if twice := sorted({name for name in found if found.count(name) > 1}):
         raise DefinitionError(f"Agent {agent!r} has two {what} named {', '.join(twice)}; rename one.")
-
-
-def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling it gives an awaitable."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004  # a callable object with an async __call__
-    )

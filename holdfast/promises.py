@@ -27,7 +27,47 @@ Probe = Callable[[ToolContext, PastCall], Probed | Awaitable[Probed]]
 Guard = Callable[[ProposedCall], Verdict | Awaitable[Verdict]]
 """Vets a call before it is made. Any Python: it runs in an activity, and may do I/O."""
 
-TOOL_NAME = re.compile(r"^[A-Za-z0-9_.-]{1,64}$")
+TOOL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def in_words(error: pydantic.ValidationError) -> str:
+    """What is wrong, as an author reads it: `steps: Input should be greater than 0`."""
+    found = error.errors(include_url=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in found)
+
+
+def first_sentence(error: Exception) -> str:
+    """What an error says first; what pydantic says further is for its own users."""
+    return str(error).splitlines()[0].split(". ")[0]
+
+
+def seconds(what: str, duration: Any) -> float:
+    """The duration in seconds. Raises DefinitionError when it is none, or not longer than nothing."""
+    if not isinstance(duration, timedelta) or duration <= timedelta(0):
+        raise DefinitionError(
+            f"{what} must be a timedelta above zero, such as timedelta(seconds=30), not {duration!r}."
+        )
+    return duration.total_seconds()
+
+
+def listed(what: str, items: Any) -> tuple[Any, ...]:
+    """The items as a tuple. Raises DefinitionError when they are no list."""
+    if not isinstance(items, Sequence) or isinstance(items, str | bytes):
+        raise DefinitionError(f"{what} must be a list, such as [{_name(items)}], not {items!r}.")
+    return tuple(items)
+
+
+def _name(item: Any) -> str:
+    return getattr(item, "__name__", None) or getattr(item, "name", None) or "…"
+
+
+def functions(what: str, items: Any) -> tuple[Any, ...]:
+    """The functions as a tuple. Raises DefinitionError when one is no function."""
+    found = listed(what, items)
+    for one in found:
+        if not callable(one) or isinstance(one, type):
+            raise DefinitionError(f"{what} must be functions, and {one!r} is none.")
+    return found
 
 
 def guard_name(guard: Guard) -> str:
@@ -51,6 +91,10 @@ def tool_spec(
     retry = promises.pop("retry", None)
     timeout = promises.pop("timeout", timedelta(seconds=30))
     heartbeat = promises.pop("heartbeat", timedelta(seconds=10))
+    functions(
+        f"Tool {name!r}: undo, probe and dry_run", [one for one in (undo, probe, dry_run) if one is not None]
+    )
+    guards = functions(f"Tool {name!r}: guards", guards)
     unknown = set(promises) - {
         "effect", "idempotent", "approval", "waiver", "key", "exclusive", "max_result_chars",
     }  # fmt: skip
@@ -61,8 +105,8 @@ def tool_spec(
             name=name,
             description=description,
             input_schema=input_schema,
-            timeout_seconds=timeout.total_seconds(),
-            heartbeat_seconds=heartbeat.total_seconds() if heartbeat is not None else None,
+            timeout_seconds=seconds(f"Tool {name!r}: timeout", timeout),
+            heartbeat_seconds=None if heartbeat is None else seconds(f"Tool {name!r}: heartbeat", heartbeat),
             retry=retry or RetrySpec(),
             guards=tuple(guard_name(guard) for guard in guards),
             has_undo=undo is not None,
@@ -71,15 +115,17 @@ def tool_spec(
             **promises,
         )
     except pydantic.ValidationError as error:
-        raise DefinitionError(f"Tool {name!r}: {error}") from None
+        raise DefinitionError(f"Tool {name!r}: {in_words(error)}.") from None
     _check_name(name)
     check_schema(name, input_schema)
+    if input_schema.get("type", "object") != "object":
+        raise DefinitionError(f"Tool {name!r}: its schema must describe an object, since calls have names.")
     _check_promises(spec, retry)
     return spec
 
 
 def _check_name(name: str) -> None:
-    if not TOOL_NAME.match(name):
+    if not TOOL_NAME.fullmatch(name):
         raise DefinitionError(
             f"Tool name {name!r} must be 1 to 64 letters, digits, underscores, dots or hyphens."
         )
@@ -88,7 +134,7 @@ def _check_name(name: str) -> None:
 
 
 def check_schema(name: str, schema: JsonObject) -> None:
-    """Refuse a schema that no call could be checked against. Raises DefinitionError."""
+    """Refuse a schema that nothing could be checked against. Raises DefinitionError."""
 
     def refuse(uri: str) -> Any:
         raise ValueError(f"{uri} is remote")
@@ -98,8 +144,6 @@ def check_schema(name: str, schema: JsonObject) -> None:
     except (jsonschema_rs.ValidationError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise DefinitionError(f"Tool {name!r}: its JSON Schema does not compile: {first}") from None
-    if schema.get("type", "object") != "object":
-        raise DefinitionError(f"Tool {name!r}: its schema must describe an object, since calls have names.")
 
 
 def _check_promises(spec: ToolSpec, retry: RetrySpec | None) -> None:
@@ -115,16 +159,30 @@ def _check_promises(spec: ToolSpec, retry: RetrySpec | None) -> None:
             f"Tool {name!r} retries a write that is not idempotent, which may happen twice: make it honour "
             "ctx.idempotency_key and say idempotent=True, or leave retry out and give a `probe`."
         )
+    used = _arguments_of_key(name, spec.key)
     properties = spec.input_schema.get("properties")
     if not isinstance(properties, dict):
         return
-    used = {field for _, field, _, _ in Formatter().parse(spec.key or "") if field is not None}
     used |= arguments_of(spec.approval.when) if spec.approval and spec.approval.when is not None else set()
     if missing := used - set(properties):
         raise DefinitionError(
             f"Tool {name!r}: its key or approval condition uses {', '.join(sorted(missing))}, "
             f"but its arguments are {', '.join(sorted(properties)) or 'none'}."
         )
+
+
+def _arguments_of_key(name: str, key: str | None) -> set[str]:
+    """The names of the arguments that a key is made of."""
+    if key is None:
+        return set()
+    how = f"Tool {name!r}: key {key!r} must be text with names of arguments in it, such as 'refund/{{order_id}}'"
+    try:
+        parts = list(Formatter().parse(key))
+    except ValueError as error:
+        raise DefinitionError(f"{how}; {error}.") from None
+    if not key.strip() or any(field == "" or form or conversion for _, field, form, conversion in parts):
+        raise DefinitionError(f"{how}, and with nothing else between the braces.")
+    return {field for _, field, _, _ in parts if field is not None}
 
 
 def arguments_of(condition: Condition) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from holdfast.context import ToolContext
 from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.spec import (
+    AllOf,
+    AnyOf,
     ApprovalSpec,
     Compare,
     Condition,
@@ -24,7 +27,17 @@ from holdfast.contracts.spec import (
     ToolSpec,
 )
 from holdfast.errors import DefinitionError
-from holdfast.promises import Guard, Probe, Undo, check_schema, tool_spec
+from holdfast.promises import (
+    Guard,
+    Probe,
+    Undo,
+    check_schema,
+    first_sentence,
+    in_words,
+    listed,
+    seconds,
+    tool_spec,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,8 +75,8 @@ class arg:  # noqa: N801  # it reads as a word in a condition: arg("amount") > 1
         return self._compare("!=", value)
 
     def is_in(self, values: Sequence[Json]) -> Compare:
-        """True when the argument is one of `values`."""
-        return self._compare("in", list(values))
+        """True when the argument is one of `values`. Raises DefinitionError when they have no order."""
+        return self._compare("in", list(listed(f"arg({self._name!r}).is_in(…)", values)))
 
     __hash__ = None  # type: ignore[assignment]  # `==` does not compare
 
@@ -71,9 +84,16 @@ class arg:  # noqa: N801  # it reads as a word in a condition: arg("amount") > 1
 def Approval(  # noqa: N802  # a value an author writes; the class behind it is a contract
     *, by: str = "operator", when: Condition | None = None, expires_in: timedelta | None = None
 ) -> ApprovalSpec:
-    """A human must approve the call: who is asked, when (None: always), and how long an answer may take."""
-    seconds = expires_in.total_seconds() if expires_in is not None else None
-    return ApprovalSpec(by=by, when=when, expires_in_seconds=seconds)
+    """A human must approve the call: who is asked, when (None: always), and how long an answer may take.
+
+    Raises DefinitionError.
+    """
+    if not by.strip():
+        raise DefinitionError("Approval: say in `by` who is asked, such as by='finops'.")
+    if when is not None and not isinstance(when, Compare | AllOf | AnyOf):
+        raise DefinitionError(f"Approval: when={when!r} is no condition, such as arg('cost_usd') > 100.")
+    expires = None if expires_in is None else seconds("Approval: expires_in", expires_in)
+    return ApprovalSpec(by=by, when=when, expires_in_seconds=expires)
 
 
 def Retry(  # noqa: N802  # a value an author writes; the class behind it is a contract
@@ -83,13 +103,23 @@ def Retry(  # noqa: N802  # a value an author writes; the class behind it is a c
     coefficient: float = 2.0,
     maximum: timedelta = timedelta(seconds=30),
 ) -> RetrySpec:
-    """How often a call is tried: 5 times, after 1 s, 2 s, 4 s … but never more than 30 s."""
-    return RetrySpec(
-        attempts=attempts,
-        initial_seconds=initial.total_seconds(),
-        coefficient=coefficient,
-        maximum_seconds=maximum.total_seconds(),
-    )
+    """How often a call is tried: 5 times, after 1 s, 2 s, 4 s … but never more than 30 s.
+
+    Raises DefinitionError.
+    """
+    if coefficient < 1:
+        raise DefinitionError(
+            f"Retry: coefficient={coefficient!r} must be 1 or more: waits do not get shorter."
+        )
+    try:
+        return RetrySpec(
+            attempts=attempts,
+            initial_seconds=seconds("Retry: initial", initial),
+            coefficient=coefficient,
+            maximum_seconds=seconds("Retry: maximum", maximum),
+        )
+    except pydantic.ValidationError as error:
+        raise DefinitionError(f"Retry: {in_words(error)}.") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +137,9 @@ class Tool(Generic[P, R]):
     guards: tuple[Guard, ...] = ()
     arguments: type[BaseModel] | None = field(default=None, repr=False)
     returns: TypeAdapter[Any] | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return f"Tool({self.spec.name!r})"
 
     @property
     def name(self) -> str:
@@ -222,6 +255,7 @@ def remote_tool(
     output_schema: Mapping[str, Any] | None = None,
     understands_dry_run: bool = False,
     queue_timeout: timedelta = timedelta(minutes=10),
+    guards: Sequence[Guard] = (),
     **promises: Any,
 ) -> Tool[..., Any]:
     """A tool whose activity is served by another process, in any language, on `task_queue`.
@@ -229,45 +263,59 @@ def remote_tool(
     The activity's type is `name`; its one argument is a JSON object with the fields of
     `holdfast.contracts.calls.ToolInput`, and its result is any JSON value. Unless it
     `understands_dry_run`, simulated calls do not reach it. A call waits `queue_timeout` at most for a worker.
+    Its guards run here. Raises DefinitionError.
     """
     if isinstance(input_schema, type):
         input_schema = input_schema.model_json_schema()
-    spec = tool_spec(name, description, dict(input_schema), promises)
+    if not task_queue.strip():
+        raise DefinitionError(f"Tool {name!r}: say the task_queue that its workers serve.")
+    spec = tool_spec(name, description, dict(input_schema), promises, guards=guards)
+    if output_schema is not None:
+        check_schema(name, dict(output_schema))
     spec = spec.model_copy(
         update={
             "task_queue": task_queue,
-            "queue_seconds": queue_timeout.total_seconds(),
+            "queue_seconds": seconds(f"Tool {name!r}: queue_timeout", queue_timeout),
             "has_dry_run": understands_dry_run,
             "output_schema": dict(output_schema) if output_schema is not None else None,
         }
     )
-    return Tool(spec)
+    return Tool(spec, guards=tuple(guards))
 
 
 def _from_function(function: Callable[..., Any], options: dict[str, Any]) -> Tool[..., Any]:
-    name = options.pop("name", None) or function.__name__
+    options = dict(options)  # one decorator may stand above many functions
+    if isinstance(function, Tool | type) or not callable(function):
+        raise DefinitionError(f"@tool stands above a function, and {function!r} is none.")
+    name = options.pop("name", None) or getattr(function, "__name__", None)
+    if name is None:
+        raise DefinitionError(f"The tool made of {function!r} has no name: give @tool(name='…').")
     description = options.pop("description", None) or inspect.getdoc(function) or ""
     if not description:
         raise DefinitionError(f"Tool {name!r} has no docstring: the model reads it to know what it does.")
-    arguments = _arguments_model(name, function)
-    hints = typing.get_type_hints(function, include_extras=True)
+    hints = _hints(name, function)
+    arguments, schema = _arguments_model(name, function, hints)
     try:
         returns = TypeAdapter(hints["return"]) if "return" in hints else None
-    except pydantic.PydanticSchemaGenerationError as error:
-        raise DefinitionError(f"Tool {name!r}: its return type has no JSON form. {error}") from None
+    except pydantic.errors.PydanticUserError as error:
+        raise DefinitionError(
+            f"Tool {name!r}: its return type has no JSON form. {first_sentence(error)}"
+        ) from None
     undo, probe, dry_run = options.pop("undo", None), options.pop("probe", None), options.pop("dry_run", None)
-    guards = tuple(options.pop("guards", ()))
+    guards = options.pop("guards", ())
     spec = tool_spec(
         name,
         description,
-        arguments.model_json_schema(),
+        schema,
         options,
         undo=undo,
         probe=probe,
         dry_run=dry_run,
         guards=guards,
     )
-    return Tool(spec, function, undo, probe, dry_run, guards, arguments, returns)
+    if dry_run is not None:
+        _check_dry_run(name, arguments, dry_run)
+    return Tool(spec, function, undo, probe, dry_run, tuple(guards), arguments, returns)
 
 
 def context_parameter(function: Callable[..., Any]) -> str | None:
@@ -276,21 +324,72 @@ def context_parameter(function: Callable[..., Any]) -> str | None:
     return next((name for name, hint in hints.items() if hint is ToolContext and name != "return"), None)
 
 
-def _arguments_model(name: str, function: Callable[..., Any]) -> type[BaseModel]:
-    """A pydantic model of the function's arguments; unknown ones are refused."""
-    hints = typing.get_type_hints(function, include_extras=True)
+def _hints(name: str, function: Callable[..., Any]) -> dict[str, Any]:
+    """The function's annotations, with at most one `ToolContext` among them."""
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise DefinitionError(
+            f"Tool {name!r}: {error}. Its annotations are read while the program runs, so import their types "
+            "outside of `if TYPE_CHECKING:`, and define them at the top of a module."
+        ) from None
+    except TypeError:
+        raise DefinitionError(
+            f"Tool {name!r}: {function!r} is no plain function; write one around it."
+        ) from None
+    contexts = [parameter for parameter, hint in hints.items() if _mentions_context(hint)]
+    if len(contexts) > 1 or any(hints[parameter] is not ToolContext for parameter in contexts):
+        raise DefinitionError(
+            f"Tool {name!r}: {' and '.join(contexts)} must be one parameter, annotated as ToolContext alone, "
+            "or the model would have to fill it in."
+        )
+    return hints
+
+
+def _mentions_context(hint: Any) -> bool:
+    return hint is ToolContext or any(map(_mentions_context, typing.get_args(hint)))
+
+
+def _arguments_model(
+    name: str, function: Callable[..., Any], hints: dict[str, Any]
+) -> tuple[type[BaseModel], JsonObject]:
+    """A pydantic model of the function's arguments, and its schema; unknown arguments are refused."""
     fields: dict[str, Any] = {}
-    context = context_parameter(function)
     for parameter in inspect.signature(function).parameters.values():
-        if parameter.name == context:
+        if hints.get(parameter.name) is ToolContext:
             continue
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            raise DefinitionError(f"Tool {name!r}: parameter {parameter} must be a plain named one.")
+            raise DefinitionError(
+                f"Tool {name!r}: parameter {str(parameter).split(':')[0]} must be a plain named one."
+            )
+        if parameter.name.startswith("_"):
+            raise DefinitionError(f"Tool {name!r}: parameter {parameter.name!r} must not begin with '_'.")
         if parameter.name not in hints:
             raise DefinitionError(f"Tool {name!r}: parameter {parameter.name!r} needs a type annotation.")
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = (hints[parameter.name], default)
     try:
-        return pydantic.create_model(f"{name}_arguments", __config__=ConfigDict(extra="forbid"), **fields)
-    except pydantic.PydanticSchemaGenerationError as error:
-        raise DefinitionError(f"Tool {name!r}: a parameter's type has no JSON form. {error}") from None
+        with (
+            warnings.catch_warnings()
+        ):  # an argument may be called `schema` or `copy`, as a model's method is
+            warnings.simplefilter("ignore", UserWarning)
+            model = pydantic.create_model(
+                f"{name}_arguments", __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields
+            )
+            schema = model.model_json_schema()
+    except (pydantic.errors.PydanticUserError, NameError, TypeError, ValueError) as error:
+        raise DefinitionError(
+            f"Tool {name!r}: its parameters have no JSON form. {first_sentence(error)}"
+        ) from None
+    return model, schema
+
+
+def _check_dry_run(name: str, arguments: type[BaseModel], dry_run: Callable[..., Any]) -> None:
+    """A dry run that cannot be called with the tool's arguments would fail when it is needed."""
+    given: dict[str, Any] = dict.fromkeys(arguments.model_fields)
+    if context := context_parameter(dry_run):
+        given[context] = None
+    try:
+        inspect.signature(dry_run).bind(**given)
+    except TypeError as error:
+        raise DefinitionError(f"Tool {name!r}: its dry_run must have the same parameters: {error}.") from None
