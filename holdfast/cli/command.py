@@ -81,6 +81,7 @@ class Server:
         """Connect. Raises ConnectionFailed."""
         from holdfast.client import Client
 
+        silence_core()
         return await Client.connect(
             self.address, namespace=self.namespace, profile=self.profile, task_queue=self.task_queue
         )
@@ -105,6 +106,13 @@ class Server:
         if state is None or state.ui_url is None or state.address != target.address:
             return None
         return f"{state.ui_url}/namespaces/{quote(target.namespace)}/workflows/{quote(run, safe='')}"
+
+
+def silence_core() -> None:
+    """Keep the log of the SDK's core, which it writes to stdout, out of what a command prints."""
+    from temporalio.runtime import Runtime, TelemetryConfig
+
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)), error_if_already_set=False)
 
 
 def default_user() -> str:

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 
 from holdfast.cli.command import Server
-from holdfast.cli.looking import Seen, look
+from holdfast.cli.looking import TO_DECIDE, TO_SHOW, Seen, look
 from holdfast.cli.rendering.requests import print_request, ways
 from holdfast.cli.rendering.screen import line, out, unwrapped
 from holdfast.client import Client
@@ -48,7 +48,7 @@ async def decide(server: Server, run: str, said: Said, *, signal: bool, as_json:
     if not said.by.strip():
         raise UsageError("Say who decides by --by NAME, or set HOLDFAST_USER.")
     client = await server.client()
-    seen = await look(client, run)
+    seen = await look(client, run, patience=TO_SHOW if signal else TO_DECIDE)
     request = _pick(seen, said, server)
     decision = said.about(request)
     if (why := misfit(decision, said.choice, request, seen.view.user)) is not None:
@@ -130,15 +130,15 @@ def _print_decided(server: Server, run: str, said: Said, request: Request, via: 
     verb = {"approve": "approved", "reject": "rejected", "answer": "answered"}[said.choice]
     left = " (left by signal: it counts when a worker is up)" if via == "signal" else ""
     line(console, (f"{verb} by {said.by}", "bold green" if said.choice != "reject" else "bold red"), left)
-    line(console, _effect(said, request), indent=2)
+    line(console, _effect(said, request, "then" if via == "signal" else "now"), indent=2)
     unwrapped(console, "  ", (f"holdfast show {shlex.quote(run)} --follow{server.flags}", "cyan"))
 
 
-def _effect(said: Said, request: Request) -> str:
+def _effect(said: Said, request: Request, when: str) -> str:
     """What follows from the decision, in a sentence."""
     match said.choice, request.kind:
         case "approve", _:
-            how = "with the changed arguments, once they are checked" if said.arguments is not None else "now"
+            how = f"{when}, with the changed arguments" if said.arguments is not None else when
             return f"{request.tool} is {'simulated' if request.dry_run else 'called'} {how}."
         case "reject", "question":
             return "The agent is told that it gets no answer, and why."

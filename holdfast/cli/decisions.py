@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from holdfast.cli.command import AsJson, RunId, Server, command, default_user
-from holdfast.contracts.base import Json, JsonObject
 from holdfast.errors import UsageError
+
+if TYPE_CHECKING:
+    from holdfast.contracts.base import Json, JsonObject
 
 _PANEL = "People"
 
@@ -168,12 +170,13 @@ async def _inbox(server: Server, *, by: str | None, as_json: bool) -> None:
     elif not as_json and not found.unknown:
         line(err(), "Nothing is asked of anyone." if by is None else f"Nothing is asked of {by}.")
     if found.offline and not as_json:
-        runs = "1 run waits" if len(found.offline) == 1 else f"{len(found.offline)} runs wait"
-        line(err(), (f"{runs} without a worker, and were looked at through their history. ", "yellow"))
-        line(
-            err(),
-            ("Start one (holdfast worker package.module), or decide with --signal for later.", "yellow"),
+        one = len(found.offline) == 1
+        runs = "1 run has" if one else f"{len(found.offline)} runs have"
+        told = (
+            f"{runs} no worker that answers; what is asked was read from history. "
+            "Start one (holdfast worker package.module), or decide with --signal for later."
         )
+        line(err(), (told, "yellow"))
     if found.unknown:
         line(
             err(),

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
-from temporalio.service import RPCError
+from rich.console import Console
 
 from holdfast.cli.command import Server, default_user
 from holdfast.cli.ending import INTERRUPTED, NOT_COMPLETED, OK
-from holdfast.cli.looking import Seen, describe, is_served, look
+from holdfast.cli.live_status import live_status
+from holdfast.cli.looking import Seen, describe, is_worked_on, look
 from holdfast.cli.rendering.event_lines import print_event
 from holdfast.cli.rendering.run_page import print_end
 from holdfast.cli.rendering.screen import err, line, out, unwrapped
 from holdfast.contracts.run import RunEvent
-from holdfast.errors import HoldfastError
 
 if TYPE_CHECKING:
     from holdfast.client import Client
@@ -28,12 +28,14 @@ _SILENCE = 3.0
 async def follow(server: Server, client: Client, run: str, *, as_json: bool) -> int:
     """Print what happens until the run has ended; returns the exit code that its end deserves."""
     console = out()
+    watch = _WorkerWatch(err() if as_json else console)
     try:
-        async for event in _events(client, run, quiet=as_json):
-            if as_json:
-                print(json.dumps(event.model_dump(mode="json")), flush=True)
-            else:
-                print_event(console, event, by=default_user(), flags=server.flags)
+        async with live_status(client, run, console, wanted=console.is_terminal and not as_json):
+            async for event in _events(client, run, watch):
+                if as_json:
+                    print(json.dumps(event.model_dump(mode="json")), flush=True)
+                else:
+                    print_event(console, event, by=default_user(), flags=server.flags)
     except asyncio.CancelledError:  # Ctrl-C
         if not as_json:
             line(err(), "The run goes on. Follow it again with:")
@@ -62,30 +64,37 @@ async def _look_at_the_end(client: Client, run: str) -> Seen:
     return await look(client, run)
 
 
-async def _events(client: Client, run: str, *, quiet: bool) -> AsyncIterator[RunEvent]:
-    """The run's events; says so when it waits for a worker that is not there."""
+async def _events(client: Client, run: str, on_silence: Callable[[bool], None]) -> AsyncIterator[RunEvent]:
+    """The run's events. In a silence `on_silence` hears whether a worker answers for the run."""
     execution = await describe(client, run)  # a run that is not there is an error, not a long wait
     events = client.run(run).events()
-    told = False
     while True:
-        upcoming = asyncio.ensure_future(anext(events, None))
+        upcoming = asyncio.ensure_future(_next(events))
         try:
             while not (await asyncio.wait({upcoming}, timeout=_SILENCE))[0]:
-                if not told and not quiet and not await _is_worked_on(client, execution.task_queue):
-                    told = True
-                    line(err(), (f"No worker serves the task queue {execution.task_queue!r} now.", "yellow"))
-                    line(err(), ("The run waits for one: holdfast worker package.module", "yellow"))
+                on_silence(await is_worked_on(client, run, execution.task_queue, within=_SILENCE))
             event = upcoming.result()
         finally:
             upcoming.cancel()
         if event is None:
             return
-        told = False
         yield event
 
 
-async def _is_worked_on(client: Client, task_queue: str) -> bool:
-    try:
-        return await is_served(client.temporal, task_queue)
-    except (HoldfastError, RPCError):
-        return True  # the server itself is away: another matter
+async def _next(events: AsyncIterator[RunEvent]) -> RunEvent | None:
+    return await anext(events, None)
+
+
+class _WorkerWatch:
+    """Says once that nobody works on the run, and once that somebody does again."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._away = False
+
+    def __call__(self, answers: bool) -> None:
+        if self._away == (not answers):
+            return
+        self._away = not answers
+        nobody = "no worker answers: the run waits for one (holdfast worker package.module)"
+        line(self._console, ("a worker answers again" if answers else nobody, "yellow"))

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from holdfast.cli.workers_seen import is_served
 from holdfast.contracts import names
 from holdfast.contracts.requests import Request
 from holdfast.contracts.run import RunView
@@ -22,11 +18,11 @@ from holdfast.errors import HoldfastError, NoWorkerAnswers, RunNotFound, UsageEr
 if TYPE_CHECKING:
     from holdfast.client import Client
 
-WORKER_PATIENCE = 4.0
+TO_SHOW = 3.0
 """Seconds that a worker may take to answer before the run is rebuilt from its history instead."""
 
-_POLL_LASTS = timedelta(seconds=70)
-"""A worker's poll for work waits for a minute on the server: one that polled longer ago is gone."""
+TO_DECIDE = 10.0
+"""The same where a worker is needed: it may first have to replay a long run."""
 
 _JUST_STARTED = 3.0
 _LOOKS_AT_ONCE = 20
@@ -69,21 +65,8 @@ async def describe(client: Client, run: str) -> WorkflowExecution:
     return found
 
 
-async def is_served(temporal: TemporalClient, task_queue: str) -> bool:
-    """Whether a worker has asked for work on a task queue in the last minute."""
-    answer = await temporal.workflow_service.describe_task_queue(
-        DescribeTaskQueueRequest(
-            namespace=temporal.namespace,
-            task_queue=TaskQueue(name=task_queue),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-        )
-    )
-    since = datetime.now(UTC) - _POLL_LASTS
-    return any(one.last_access_time.ToDatetime(tzinfo=UTC) > since for one in answer.pollers)
-
-
-async def look(client: Client, run: str) -> Seen:
-    """The run as it stands.
+async def look(client: Client, run: str, *, patience: float = TO_SHOW) -> Seen:
+    """The run as it stands; a worker gets `patience` seconds to tell it.
 
     Raises:
         RunNotFound: There is no such run.
@@ -94,13 +77,29 @@ async def look(client: Client, run: str) -> Seen:
     closed_as = _closed_as(execution)
     if await is_served(client.temporal, execution.task_queue):
         try:
-            async with asyncio.timeout(WORKER_PATIENCE):
+            async with asyncio.timeout(patience):
                 return Seen(await _asked(client, run), offline=False, closed_as=closed_as)
         except (NoWorkerAnswers, TimeoutError):
             pass
     if execution.status == WorkflowExecutionStatus.FAILED:
         await client.run(run).outcome()  # raises why it could not begin: only then does a run fail
     return Seen(await _rebuilt(client, execution), offline=True, closed_as=closed_as)
+
+
+async def is_worked_on(client: Client, run: str, task_queue: str, *, within: float) -> bool:
+    """Whether a worker is there that answers for the run; True too when the server cannot be asked."""
+    try:
+        if not await is_served(client.temporal, task_queue):
+            return False
+        async with asyncio.timeout(within):
+            await client.run(run).requests()
+    except TimeoutError:
+        return False
+    except NoWorkerAnswers as error:
+        return "just starting" in str(error)
+    except (HoldfastError, RPCError):
+        return True
+    return True
 
 
 async def _asked(client: Client, run: str) -> RunView:

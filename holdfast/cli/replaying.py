@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.cli.command import AsJson, Server, command
+from holdfast.cli.command import AsJson, Server, command, silence_core
 from holdfast.cli.ending import NOT_COMPLETED, OK
 from holdfast.errors import UsageError
 
@@ -44,6 +44,7 @@ def add_to(app: typer.Typer) -> None:
 
         from workers.replay import replay as replay_it
 
+        silence_core()
         history = _read(Path(what)) if _is_file(what) else await _fetch(server, what)
         report = await replay_it(history)
         changed = [str(one) for one in report.changed]
@@ -71,7 +72,9 @@ def _read(path: Path) -> WorkflowHistory:
     from temporalio.client import WorkflowHistory
 
     try:
-        return WorkflowHistory.from_json(path.stem, path.read_text(encoding="utf-8"))
+        found = WorkflowHistory.from_json(path.stem, path.read_text(encoding="utf-8"))
+        started = found.events[0].workflow_execution_started_event_attributes if found.events else None
+        return WorkflowHistory(started.workflow_id if started else path.stem, found.events)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     except Exception as error:  # noqa: BLE001  # a file can hold anything

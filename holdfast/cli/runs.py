@@ -132,7 +132,8 @@ async def _begins(client: Client, run: str) -> bool:
 
     Waits no longer than that takes. Raises AgentNotServed: the workers there know no such agent.
     """
-    from holdfast.cli.looking import describe, is_served
+    from holdfast.cli.looking import describe
+    from holdfast.cli.workers_seen import is_served
 
     execution = await describe(client, run)
     if execution.close_time is not None:
@@ -189,7 +190,8 @@ def _check_status(status: str | None) -> None:
 
 
 async def _cancel(server: Server, run: str, *, as_json: bool) -> None:
-    from holdfast.cli.looking import describe, is_served, look
+    from holdfast.cli.looking import describe, look
+    from holdfast.cli.workers_seen import is_served
 
     client = await server.client()
     execution = await describe(client, run)

@@ -49,7 +49,8 @@ def add_to(app: typer.Typer) -> None:
         The run's own workers do it, as a workflow of its own: it survives crashes, and asking twice undoes
         once. A run that is still open is cancelled first (`holdfast cancel`).
         """
-        from holdfast.cli.looking import describe, is_served
+        from holdfast.cli.looking import describe
+        from holdfast.cli.workers_seen import is_served
 
         if not by.strip():
             raise UsageError("Say who asks by --by NAME, or set HOLDFAST_USER.")

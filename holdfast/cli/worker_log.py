@@ -68,6 +68,8 @@ class _Lines(logging.Handler):
     def _emit(self, record: logging.LogRecord) -> None:
         if record.name.startswith("temporalio.activity") and record.exc_info and not self._verbose:
             return  # ActivityLog has said it in one line
+        if record.name == "temporal.core" and "Query not found" in record.getMessage() and not self._verbose:
+            return  # whoever asked has stopped waiting for the answer
         style = (
             "red"
             if record.levelno >= logging.ERROR
@@ -77,7 +79,7 @@ class _Lines(logging.Handler):
         )
         source = "" if record.name.startswith("holdfast") else f"{record.name.split('.')[0]}: "
         stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
-        text = one_line(record.getMessage(), None if self._verbose else 1000)
+        text = one_line(record.getMessage(), None if self._verbose else 500)
         self._console.print(text_of((f"{stamp}  ", "dim"), (source + text, style)), soft_wrap=True)
         if record.exc_info and (self._verbose or record.levelno >= logging.ERROR):
             formatted = logging.Formatter().formatException(record.exc_info)
