@@ -9,7 +9,6 @@ from datetime import timedelta
 
 from pydantic import ValidationError
 from temporalio import workflow
-from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
@@ -32,12 +31,11 @@ from holdfast.contracts.undo import DoneCall
 from policies import feedback, finishing, limits, stops
 from policies.handoff import SILENCE
 from policies.json_safety import faults
+from workflows.any_payloads import NOTHING, any_payloads, any_payloads_async
 from workflows.call_dispatch import CallDispatch
 from workflows.human_desk import HumanDesk
 from workflows.planning import Discarded, Planning
 from workflows.run_state import RunState
-
-NOTHING = RawValue(Payload())
 
 
 @workflow.defn(name=names.AGENT_RUN)
@@ -51,6 +49,7 @@ class AgentRun:
         self._silent = 0
 
     @workflow.run
+    @any_payloads_async
     async def run(self, given: RawValue = NOTHING) -> RunOutcome:
         """Run the agent to its end. Fails only for an input that no agent could run with."""
         run_input = _read_input(given)
@@ -201,6 +200,7 @@ class AgentRun:
     # The doors. Signals take anything and never fail; what changes nothing is recorded.
 
     @workflow.signal(name=names.APPROVE, description='Approve a request: {"request": "…", "by": "you"}')
+    @any_payloads
     def approve(self, decision: RawValue = NOTHING) -> None:
         """Approve a request, as it is or with other `arguments`."""
         self._desk.by_signal("approve", decision)
@@ -208,6 +208,7 @@ class AgentRun:
     @workflow.signal(
         name=names.REJECT, description='Reject a request: {"request": "…", "by": "you", "reason": "…"}'
     )
+    @any_payloads
     def reject(self, decision: RawValue = NOTHING) -> None:
         """Reject a request; the model is told the reason."""
         self._desk.by_signal("reject", decision)
@@ -215,6 +216,7 @@ class AgentRun:
     @workflow.signal(
         name=names.ANSWER, description='Answer a request: {"request": "…", "by": "you", "answer": "…"}'
     )
+    @any_payloads
     def answer(self, decision: RawValue = NOTHING) -> None:
         """Answer a question, or say what becomes of an unknown effect or a parked run."""
         self._desk.by_signal("answer", decision)

@@ -18,6 +18,8 @@ from holdfast.contracts.digests import canonical, digest
 from holdfast.contracts.requests import Choice, Decision, DecisionInput, Ignored, Request, RequestKind
 from holdfast.contracts.spec import ToolSpec
 from policies import decisions, validation
+from policies.json_safety import faults
+from workflows.any_payloads import NOTHING
 from workflows.run_state import RunState
 
 MAX_IGNORED_KEPT = 50
@@ -128,6 +130,8 @@ class HumanDesk:
         state = self._open_state()
         if choice is None:
             raise ValueError("say the choice: approve, reject or answer")
+        if found := faults(given.model_dump(mode="json")):
+            raise ValueError(found[0])
         request = decisions.pick(given, list(state.requests.values()))
         if isinstance(request, str):
             raise ValueError(request)  # noqa: TRY004  # not a wrong type: the reason why there is none
@@ -178,7 +182,11 @@ def _read(raw: RawValue) -> DecisionInput | str:
     """The decision in a signal, or why it cannot be read."""
     example = '{"request": "…", "by": "your-name"}'
     try:
-        value = workflow.payload_converter().from_payload(raw.payload, dict)
+        if raw is NOTHING:
+            return f"it holds nothing; the signal takes {example}"
+        value = workflow.payload_converter().from_payload(raw.payload, Any)
+        if not isinstance(value, dict):
+            return f"it must be an object; the signal takes {example}"
         return DecisionInput.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowHandle
+from temporalio.common import RawValue
 
 from holdfast import Agent, Approval, ProposedCall, Run, Verdict, tool
 from holdfast.contracts.run import RunView
@@ -33,7 +35,12 @@ async def pay_soon(order: str) -> str:
 
 
 CASHIER = Agent(
-    name="cashier", instructions="Pay.", tools=[pay, pay_soon], ladder=[CLAUDE], autonomy="full", approvers="desk"
+    name="cashier",
+    instructions="Pay.",
+    tools=[pay, pay_soon],
+    ladder=[CLAUDE],
+    autonomy="full",
+    approvers="desk",
 )
 PAY = call("pay", order="A-1", cents=5)
 
@@ -64,8 +71,16 @@ async def test_an_approved_call_runs_as_it_was_shown(stage: SetStage) -> None:
     async with stage(CASHIER, [PAY, say("ok")]) as on:
         run = await on.start(user="ana")
         request = await run.next_request()
-        assert (request.kind, request.tool, request.arguments) == ("approval", "pay", {"order": "A-1", "cents": 5})
-        assert (request.by, request.why, request.digest) == ("finops", "pay needs approval by finops", CASHIER.digest)
+        assert (request.kind, request.tool, request.arguments) == (
+            "approval",
+            "pay",
+            {"order": "A-1", "cents": 5},
+        )
+        assert (request.by, request.why, request.digest) == (
+            "finops",
+            "pay needs approval by finops",
+            CASHIER.digest,
+        )
         assert PAID == []
         decision = await run.approve(request, by="dana", note="fine")
         assert (decision.choice, decision.by, decision.via) == ("approve", "dana", "update")
@@ -105,8 +120,10 @@ async def test_a_call_may_be_approved_with_other_arguments(stage: SetStage) -> N
         changed = {"order": "A-1", "cents": 4}
         await run.approve(await run.next_request(), by="dana", arguments=changed)
         await run.result()
-        assert on.told() == [f'dana changed the arguments to {{"order": "A-1", "cents": 4}} before approving. '
-                             "Result: paid 4 for A-1"]
+        assert on.told() == [
+            f'dana changed the arguments to {{"order": "A-1", "cents": 4}} before approving. '
+            "Result: paid 4 for A-1"
+        ]
         assert (await run.inspect()).effects[0].arguments == changed
     assert PAID == ["A-1 4"]
 
@@ -210,6 +227,11 @@ async def test_a_signal_decides_as_an_update_does(stage: SetStage) -> None:
     assert PAID == ["A-1 5"]
 
 
+def json_payload(text: bytes) -> RawValue:
+    """A payload that says it is JSON, of exactly this text."""
+    return RawValue(Payload(metadata={"encoding": b"json/plain"}, data=text))
+
+
 GARBAGE: dict[str, list[Any]] = {
     "no JSON": [b"\xff\x00"],
     "a list": [["dana"]],
@@ -220,7 +242,10 @@ GARBAGE: dict[str, list[Any]] = {
     "a wrong type": [{"by": 7}],
     "nothing": [],
     "two of them": [{"by": "dana"}, {"by": "dana"}],
-    "a lone surrogate": [{"by": "\\ud800"}],
+    "half a surrogate pair": [json_payload(b'{"by": "\\ud800"}')],
+    "a NUL": [{"by": "erin\x00"}],
+    "broken JSON": [json_payload(b'{"by"')],
+    "an encoding nobody knows": [RawValue(Payload(metadata={"encoding": b"x/y"}, data=b"hello"))],
 }
 
 
@@ -229,9 +254,9 @@ async def test_a_signal_that_holds_garbage_is_recorded_and_hurts_nobody(stage: S
     async with stage(CASHIER, [PAY, say("ok")]) as on:
         run = await on.start(user="dana")
         await run.next_request()
-        for number, payloads in enumerate(GARBAGE.values(), start=1):
+        for payloads in GARBAGE.values():
             await handle(on, run).signal("approve", args=payloads)
-            assert len(await ignored(run, number)) == number
+        assert len(await ignored(run, len(GARBAGE))) == len(GARBAGE)
         assert PAID == []
         await handle(on, run).signal("approve", {"by": "erin"})
         assert await run.result() == "ok"
