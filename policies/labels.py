@@ -1,5 +1,6 @@
 """What people read in the Temporal UI: summaries of activities, and the details of a run in Markdown."""
 
+import itertools
 import json
 from collections.abc import Iterable
 
@@ -26,10 +27,10 @@ def plan_summary(step: int, rung: Rung, context_tokens: int) -> str:
 
 
 def call_summary(tool: str, arguments: JsonObject, *, simulate: bool = False) -> str:
-    """`stop_instance i-0abc`: the tool and its first plain argument."""
+    """`stop_instance eu-west-1 i-0abc`: the tool and its first two plain arguments."""
     plain = (v for v in arguments.values() if isinstance(v, str | int | float) and not isinstance(v, bool))
-    first = next((brief(str(value), 60) for value in plain), "")
-    return user_metadata.summary(f"{tool} {first}" + (" (dry run)" if simulate else ""))
+    shown = " ".join(brief(str(value), 60) for value in itertools.islice(plain, 2))
+    return user_metadata.summary(f"{tool} {shown}" + (" (dry run)" if simulate else ""))
 
 
 def vet_summary(tools: Iterable[str]) -> str:

@@ -97,7 +97,7 @@ def test_what_fits_is_kept_and_what_does_not_is_used_up_to_the_limit(text: str) 
     [
         (plan_summary(3, ModelRung(kind="model", model="claude"), 1234), "plan 3 · claude · 1.2k tokens"),
         (plan_summary(1, RulesRung(kind="rules", function="cut"), 0), "plan 1 · rules cut"),
-        (call_summary("stop", {"force": True, "tags": ["x"], "id": "i-0abc", "n": 1}), "stop i-0abc"),
+        (call_summary("stop", {"force": True, "tags": ["x"], "id": "i-0abc", "n": 1}), "stop i-0abc 1"),
         (call_summary("stop", {"n": 7}, simulate=True), "stop 7 (dry run)"),
         (call_summary("stop", {}), "stop"),
         (call_summary("write", {"text": "a\n  b" + "c" * 99}), "write a b" + "c" * 54 + "…"),
