@@ -61,7 +61,10 @@ class AgentRun:
                 desk.result()  # only a bug ends it: fail the task where it is seen, until a release mends it
             return loop.result()
         except asyncio.CancelledError:
-            state.end("cancelled", reason="the run was cancelled")
+            loop.cancel()
+            await asyncio.gather(loop, return_exceptions=True)  # so that calls under way are on record
+            if state.outcome is None:
+                state.end("cancelled", reason="the run was cancelled")
             raise
         finally:
             loop.cancel()
