@@ -36,8 +36,8 @@ class _Entry:
 
     def cut(self, position: int) -> None:
         """Forget everything from `position` on."""
+        self.size -= sum(len(canonical(one.model_dump(mode="json"))) for one in self.messages[position:])
         del self.messages[position:], self.digests[position + 1 :]
-        self.size = sum(len(canonical(message.model_dump(mode="json"))) for message in self.messages)
 
 
 class TranscriptCache:
@@ -71,7 +71,7 @@ class TranscriptCache:
         entry = self._entries.pop(asked.run, None)
         if entry is not None:
             self._bytes -= entry.size
-        entry = self._extended(entry, asked) or await self._fetched(asked, fetch)
+        entry = self._extended(entry, asked) or await self._completed(entry, asked, fetch)
         self._entries[asked.run] = entry
         self._bytes += entry.size
         while self._bytes > self._max_bytes and len(self._entries) > 1:
@@ -110,20 +110,30 @@ class TranscriptCache:
                 self._forget_result((run, block["call"]))
         return message.model_copy(update={"content": content})
 
-    async def _fetched(self, asked: PlanInput, fetch: Fetch) -> _Entry:
-        entry, stop = _Entry(), asked.position + len(asked.new)
+    async def _completed(self, known: _Entry | None, asked: PlanInput, fetch: Fetch) -> _Entry:
+        """The transcript, of which only what is not known here is fetched, if what is known proves right."""
+        if known is not None:
+            known.cut(asked.position)
+            if await self._fetched(known, asked, fetch):
+                return known
+        entry = _Entry()
+        if not await self._fetched(entry, asked, fetch):
+            raise TranscriptMismatch(
+                f"the transcript of {asked.run} has {len(entry.messages)} messages with digest "
+                f"{entry.digests[-1]}, and the plan was asked for {asked.position + len(asked.new)} with {asked.after}"
+            )
+        return entry
+
+    async def _fetched(self, entry: _Entry, asked: PlanInput, fetch: Fetch) -> bool:
+        """Fetch what the entry lacks; whether the whole is then what the plan was asked for."""
+        stop = asked.position + len(asked.new)
         while len(entry.messages) < stop:
             page = await fetch(PageRequest(start=len(entry.messages), stop=stop))
             if not page.messages:
                 break
             for message in page.messages:
                 entry.append(message)
-        if entry.digests[-1] != asked.after:
-            raise TranscriptMismatch(
-                f"the transcript of {asked.run} has {len(entry.messages)} messages with digest "
-                f"{entry.digests[-1]}, and the plan was asked for {stop} with {asked.after}"
-            )
-        return entry
+        return entry.digests[-1] == asked.after
 
     def _forget_result(self, key: tuple[str, str]) -> None:
         text = self._results.pop(key, None)
