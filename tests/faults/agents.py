@@ -73,11 +73,20 @@ async def watch(call: ProposedCall) -> Verdict:
     return Verdict.allow()
 
 
+PAGE_CHARS = 5000
+
+
+def page(number: int) -> str:
+    """A page of the book, unlike every other."""
+    text = f"page {number}: " + "".join(f"{number * 7919 + n:>9}" for n in range(PAGE_CHARS // 9))
+    return text[:PAGE_CHARS].ljust(PAGE_CHARS, ".")
+
+
 @tool(effect="read", heartbeat=SILENCE, retry=QUICKLY)
 async def read_page(ctx: ToolContext, number: int) -> str:
     """Read a page of 5 KB."""
     await reach(ctx.run, f"page {number}")
-    return f"page {number}: " + "".join(f"{number * 7919 + n:>9}" for n in range(555))
+    return page(number)
 
 
 booking = Agent(

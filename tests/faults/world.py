@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from holdfast.errors import NoWorkerAnswers
 from holdfast.testing import DevServer, MessagesServer, ModelRequest, Step, call, finish, hang
 from tests.faults.journal import Journal
 from tests.faults.processes import WorkerPool
+
+PlaysTurn = Callable[[ModelRequest], Step]
 
 ENDED_WITHIN = 60.0
 """Seconds within which a run must have ended, whatever was killed."""
@@ -58,11 +60,11 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def world(server: DevServer, folder: Path, turns: list[Step] | None = None) -> AsyncIterator[World]:
-    """A world on a server; the model books a room, or plays `turns` to every run."""
+async def world(server: DevServer, folder: Path, play: PlaysTurn | None = None) -> AsyncIterator[World]:
+    """A world on a server; the model books a room, or does what `play` says."""
     async with (
         Journal.start() as journal,
-        MessagesServer(_model(journal, turns)) as model,
+        MessagesServer(_model(journal, play or book_a_room)) as model,
         WorkerPool.start(server.address, journal.address, model.base_url, folder) as pool,
     ):
         yield World(await server.connect(), journal, model, pool)
@@ -73,7 +75,7 @@ def task_of(run: str) -> str:
     return f"Book a room. This is run <{run}>."
 
 
-def _model(journal: Journal, turns: list[Step] | None) -> Any:
+def _model(journal: Journal, plays: PlaysTurn) -> Any:
     """Plays to each run at its own pace, and the same again when asked again.
 
     It can be held: at `model N` before its answer N, at `stream N` in the middle of it.
@@ -84,7 +86,7 @@ def _model(journal: Journal, turns: list[Step] | None) -> Any:
         run = request.conversation.partition("<")[2].partition(">")[0]
         turn = request.turn + 1
         await journal.visit(run, f"model {turn}")
-        step = turns[turn - 1] if turns is not None else _booking(request)
+        step = plays(request)
         held = journal.is_held(run, f"stream {turn}")
         if held is None:
             return step
@@ -102,7 +104,7 @@ async def _tell_when_streaming(request: ModelRequest, reached: asyncio.Event) ->
     reached.set()
 
 
-def _booking(request: ModelRequest) -> Step:
+def book_a_room(request: ModelRequest) -> Step:
     """Look, reserve, charge, and hand in what the tools said: a wrong word on the way would be in the result."""
     match request.turn:
         case 0:
