@@ -26,7 +26,7 @@ from temporalio.worker import Replayer
 from holdfast import Agent, Client, Model, Retry, Run, Worker
 from holdfast.contracts.run import EventsRequest, RunEvent, RunOutcome
 from holdfast.errors import HoldfastError
-from holdfast.testing import MessagesServer, ModelRequest, Script, Step, StepFunction
+from holdfast.testing import Block, MessagesServer, ModelRequest, Script, Step, StepFunction
 from holdfast.worker import HoldfastPlugin
 
 QUICKLY = Retry(attempts=3, initial=timedelta(milliseconds=50))
@@ -66,22 +66,21 @@ class Stage:
         return await (await self.start(task, **options)).outcome()
 
     def told(self, request: int = -1) -> list[str]:
-        """The results in the last message that the model got: what it was told of its last calls."""
-        return [str(block["content"]) for block in self.model.requests[request].tool_results]
+        """What the model was told of its last calls: the results behind its own last message."""
+        blocks = new_blocks(self.model.requests[request])
+        return [str(block["content"]) for block in blocks if block["type"] == "tool_result"]
 
     def said(self, request: int = -1) -> str:
         """The text in the last messages of the user: what the engine told the model beside results."""
-        return words_to_model(self.model.requests[request])
+        blocks = new_blocks(self.model.requests[request])
+        return "\n".join(block["text"] for block in blocks if block["type"] == "text")
 
 
-def words_to_model(request: ModelRequest) -> str:
-    """The texts that came after the model's own last message."""
-    texts: list[str] = []
-    for message in reversed(request.messages):
-        if message["role"] == "assistant":
-            break
-        texts += [block["text"] for block in message["content"] if block["type"] == "text"]
-    return "\n".join(reversed(texts))
+def new_blocks(request: ModelRequest) -> list[Block]:
+    """What came after the model's own last message."""
+    own = [at for at, message in enumerate(request.messages) if message["role"] == "assistant"]
+    news = request.messages[own[-1] + 1 :] if own else request.messages
+    return [block for message in news for block in message["content"]]
 
 
 def unique(name: str) -> str:
