@@ -31,7 +31,7 @@ def build_app() -> typer.Typer:
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        epilog=f"{_EXAMPLES}\n\n{EXIT_CODES}",
+        epilog=f"\n{_EXAMPLES}\n\n{EXIT_CODES}",
     )
 
     @app.callback()

@@ -27,7 +27,7 @@ Address = Annotated[
     typer.Option(
         "--address",
         metavar="HOST:PORT",
-        help="Temporal server [TEMPORAL_ADDRESS, else the profile's, else the dev server of this folder]",
+        help="Temporal server (TEMPORAL_ADDRESS, else the profile's, else the dev server of this folder).",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -37,7 +37,7 @@ Namespace = Annotated[
     typer.Option(
         "--namespace",
         metavar="NAME",
-        help="Namespace of the server [TEMPORAL_NAMESPACE, else the profile's, else default]",
+        help="Namespace of the server (TEMPORAL_NAMESPACE, else the profile's, else default).",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -47,7 +47,7 @@ Profile = Annotated[
     typer.Option(
         "--profile",
         metavar="NAME",
-        help="Profile of temporal.toml: address, namespace, TLS, API key [TEMPORAL_PROFILE]",
+        help="Profile of temporal.toml: address, namespace, TLS, API key (TEMPORAL_PROFILE).",
         rich_help_panel=_PANEL,
         show_default=False,
     ),
@@ -58,7 +58,7 @@ TaskQueue = Annotated[
         "--task-queue",
         metavar="NAME",
         envvar="HOLDFAST_TASK_QUEUE",
-        help="Where runs find their workers",
+        help="Where runs find their workers.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -150,10 +150,17 @@ def command(
             for key, annotation, default in options
         ]
         run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]  # typer reads it
-        epilog = f"[bold]Examples[/bold]\n{examples}" if examples else None
-        return app.command(name, epilog=epilog, rich_help_panel=panel)(run)
+        shown = examples.replace("[", "\\[")  # not markup
+        epilog = f"\n[bold]Examples[/bold]\n{shown}" if examples else None
+        return app.command(name, help=help_of(function), epilog=epilog, rich_help_panel=panel)(run)
 
     return register
+
+
+def help_of(function: Callable[..., Any]) -> str:
+    """The docstring as help: each paragraph one line, for the screen's own width to break."""
+    paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(one.split()) for one in paragraphs)
 
 
 def run_to_its_end(

@@ -20,35 +20,35 @@ _INBOX_EXAMPLES = """\
   holdfast inbox --by finops    what is asked of finops"""
 
 _APPROVE_EXAMPLES = """\
-  holdfast approve ticket-88                               its only open request
-  holdfast approve ticket-88 2.1-approval-9f2c --by dana --note "after the freeze"
-  holdfast approve ticket-88 --arguments '{"instance_id": "i-7"}'    with other arguments
-  holdfast approve ticket-88 --signal                      no worker is up: it counts when one is"""
+  holdfast approve ticket-88             its only open request
+  holdfast approve ticket-88 --signal    no worker is up: it counts later
+  holdfast approve ticket-88 2.1-approval-9f2c --by dana --note "agreed"
+  holdfast approve ticket-88 --arguments '{"instance_id": "i-7"}'"""
 
 _REJECT_EXAMPLES = """\
   holdfast reject ticket-88 --reason "that one is the build server" """
 
 _ANSWER_EXAMPLES = """\
-  holdfast answer ticket-88 "only the staging account"     a question
-  holdfast answer ticket-88 happened --result '{"id": 7}'  an unknown effect: it is there
-  holdfast answer ticket-88 run                            … it is not: run the call
-  holdfast answer ticket-88 skip                           … leave it; the agent is told
-  holdfast answer ticket-88 redrive                        a parked run: go on from where it stopped
-  holdfast answer ticket-88 discard                        … end it"""
+  holdfast answer ticket-88 "only the staging account"
+  holdfast answer ticket-88 happened --result '{"id": 7}'
+  holdfast answer ticket-88 run        it did not happen: run the call
+  holdfast answer ticket-88 skip       leave it; the agent is told
+  holdfast answer ticket-88 redrive    a parked run goes on
+  holdfast answer ticket-88 discard    a parked run is ended"""
 
 By = Annotated[
     str,
     typer.Option(
         "--by",
         metavar="NAME",
-        help="Who decides [$HOLDFAST_USER, else $USER]",
+        help="Who decides; without it $HOLDFAST_USER, else $USER.",
         default_factory=default_user,
         show_default=False,
     ),
 ]
 RequestId = Annotated[
     str | None,
-    typer.Argument(metavar="[REQUEST]", help="Which request, if several are open.", show_default=False),
+    typer.Argument(metavar="REQUEST", help="Which request, if several are open.", show_default=False),
 ]
 BySignal = Annotated[
     bool,

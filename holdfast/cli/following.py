@@ -14,7 +14,7 @@ from holdfast.cli.ending import INTERRUPTED, NOT_COMPLETED, OK
 from holdfast.cli.live_status import live_status
 from holdfast.cli.looking import Seen, describe, is_worked_on, look
 from holdfast.cli.rendering.event_lines import print_event
-from holdfast.cli.rendering.run_page import print_end
+from holdfast.cli.rendering.run_page import print_end, print_run
 from holdfast.cli.rendering.screen import err, line, out, unwrapped
 from holdfast.contracts.run import RunEvent
 
@@ -29,6 +29,7 @@ async def follow(server: Server, client: Client, run: str, *, as_json: bool) -> 
     """Print what happens until the run has ended; returns the exit code that its end deserves."""
     console = out()
     watch = _WorkerWatch(err() if as_json else console)
+    told = False
     try:
         async with live_status(client, run, console, wanted=console.is_terminal and not as_json):
             async for event in _events(client, run, watch):
@@ -36,21 +37,24 @@ async def follow(server: Server, client: Client, run: str, *, as_json: bool) -> 
                     print(json.dumps(event.model_dump(mode="json")), flush=True)
                 else:
                     print_event(console, event, by=default_user(), flags=server.flags)
+                told = True
     except asyncio.CancelledError:  # Ctrl-C
         if not as_json:
             line(err(), "The run goes on. Follow it again with:")
             unwrapped(err(), "  ", (f"holdfast show {run} --follow{server.flags}", "cyan"))
         return INTERRUPTED
-    return await _end(client, run, as_json=as_json)
+    return await _end(client, run, told=told, as_json=as_json)
 
 
-async def _end(client: Client, run: str, *, as_json: bool) -> int:
+async def _end(client: Client, run: str, *, told: bool, as_json: bool) -> int:
     seen = await _look_at_the_end(client, run)
     outcome = await client.run(run).outcome() if seen.view.outcome is None else seen.view.outcome
     status = seen.closed_as or outcome.status
     if as_json:
         print(json.dumps({"outcome": {**outcome.model_dump(mode="json"), "status": status}}), flush=True)
     else:
+        if not told:  # it had ended, and no worker was there to tell how it went
+            print_run(out(), seen.view, status=status)
         print_end(out(), seen.view, status=status)
     return OK if status == "completed" else NOT_COMPLETED
 
@@ -72,7 +76,10 @@ async def _events(client: Client, run: str, on_silence: Callable[[bool], None]) 
         upcoming = asyncio.ensure_future(_next(events))
         try:
             while not (await asyncio.wait({upcoming}, timeout=_SILENCE))[0]:
-                on_silence(await is_worked_on(client, run, execution.task_queue, within=_SILENCE))
+                answers = await is_worked_on(client, run, execution.task_queue, within=_SILENCE)
+                if not answers and (await describe(client, run)).close_time is not None:
+                    return  # nobody is there to tell its events, and there will be no more
+                on_silence(answers)
             event = upcoming.result()
         finally:
             upcoming.cancel()

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from temporalio.client import WorkflowHistory
 
 _EXAMPLES = """\
-  holdfast replay ticket-88           a run of this server, open or ended
-  holdfast replay history.json        a file that the UI, or this command, wrote:
+  holdfast replay ticket-88       a run of this server, open or ended
+  holdfast replay history.json    a file from the UI's download, or from
   temporal workflow show -w ticket-88 -o json > history.json
 
-Before you deploy another version of Holdfast: a run that does not replay cannot go on with it."""
+Before you deploy another version of Holdfast: a run that does not
+replay cannot go on with it."""
 
 
 def add_to(app: typer.Typer) -> None:

@@ -22,12 +22,13 @@ _START_EXAMPLES = """\
   holdfast start cloud-costs "Cut our spend" --id ticket-88 --user ana
   holdfast start cloud-costs "Cut our spend" --dry-run --json
 
-An --id makes it safe to start twice: the same task again is the same run. Any language can start one:
+With --id it is safe to start twice: the same again is the same run.
+Any language can start one:
   temporal workflow start --type AgentRun --task-queue holdfast \\
     --input '{"agent": "cloud-costs", "task": "Cut our spend"}'"""
 
 _RUNS_EXAMPLES = """\
-  holdfast runs                        the newest runs
+  holdfast runs                        what goes on, and what went on last
   holdfast runs --status parked        those that only a person can move on
   holdfast runs --agent cloud-costs --user ana --json"""
 
@@ -45,7 +46,9 @@ def add_to(app: typer.Typer) -> None:
         task: Annotated[str, typer.Argument(metavar="TASK", help="What it is to do.", show_default=False)],
         id: Annotated[  # noqa: A002  # the option's name
             str | None,
-            typer.Option("--id", metavar="ID", help="The run's id [one is made]", show_default=False),
+            typer.Option(
+                "--id", metavar="ID", help="The run's id, if one is not to be made up.", show_default=False
+            ),
         ] = None,
         user: Annotated[
             str | None,
@@ -55,7 +58,7 @@ def add_to(app: typer.Typer) -> None:
             bool | None,
             typer.Option(
                 "--dry-run/--apply",
-                help="Simulate every write, or make them as the agent's autonomy allows [as the agent says]",
+                help="Simulate every write, or make them as the agent's autonomy allows; else as the agent says.",
                 show_default=False,
             ),
         ] = None,
@@ -92,10 +95,10 @@ def add_to(app: typer.Typer) -> None:
             ),
         ] = None,
         user: Annotated[str | None, typer.Option(metavar="NAME", help="Runs for this user only.")] = None,
-        limit: Annotated[int, typer.Option(min=1, help="How many at most, newest first.")] = 50,
+        limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
         as_json: AsJson = False,
     ) -> None:
-        """List runs, newest first.
+        """List runs: open ones first, then the last that ended.
 
         The server's index lags by about a second.
         """
@@ -116,7 +119,7 @@ def add_to(app: typer.Typer) -> None:
             return
         print_runs(out(), found)
         if len(found) == limit:
-            line(err(), (f"The newest {limit}; --limit shows more.", "dim"))
+            line(err(), (f"The first {limit}; --limit shows more.", "dim"))
 
     @command(app, "cancel", panel=_PANEL, examples="  holdfast cancel ticket-88")
     async def cancel(*, server: Server, run: RunId, as_json: AsJson = False) -> None:

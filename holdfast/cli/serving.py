@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from holdfast.agent import Agent
 
 _EXAMPLES = """\
-  holdfast worker my_agents                    the agents that my_agents.py defines
+  holdfast worker my_agents                    those of my_agents.py
   holdfast worker team.billing team.support    those of two modules
-  holdfast worker my_agents --verbose          with every attempt and every traceback
+  holdfast worker my_agents --verbose          with every traceback
 
-SIGTERM and Ctrl-C drain it: it takes no more work, and gives what runs ten seconds to finish. Kill it, and
-its runs go on where they were with the next worker."""
+SIGTERM and Ctrl-C drain it: what runs gets ten seconds to finish.
+Kill it, and its runs go on with the next worker."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,7 +32,7 @@ def add_to(app: typer.Typer) -> None:
         modules: Annotated[
             list[str],
             typer.Argument(
-                metavar="MODULE...",
+                metavar="MODULE",
                 help="Modules whose top-level Agent(…) values are served, named as Python imports them. "
                 "The current folder is importable.",
                 show_default=False,

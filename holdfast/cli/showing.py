@@ -10,7 +10,7 @@ import typer
 from holdfast.cli.command import AsJson, RunId, Server, command, default_user
 
 _EXAMPLES = """\
-  holdfast show ticket-88             steps, calls, decisions, effects, cost, result
+  holdfast show ticket-88             steps, calls, cost and result
   holdfast show ticket-88 --follow    live, until it ends
   holdfast show ticket-88 --json | jq '.steps[-1].calls'"""
 

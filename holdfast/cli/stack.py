@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from holdfast.cli.command import AsJson, Server, command
+from holdfast.cli.command import AsJson, Server, command, help_of
 from holdfast.cli.ending import tell
 from holdfast.errors import ConnectionFailed, HoldfastError, UsageError
 
@@ -20,15 +20,14 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 """Where the repository is, if this is not an installed package."""
 
 _DEV_EXAMPLES = """\
-  holdfast dev                            runs until Ctrl-C; runs and their history are kept
-  holdfast dev --setup                    adds what is missing to the server that you use already
-  holdfast dev --address temporal:7233    the same for a server that you name"""
+  holdfast dev                          until Ctrl-C; runs are kept
+  holdfast dev --setup                  sets up the server in use
+  holdfast dev --address host:7233      sets up the one you name"""
 
 
 def add_to(app: typer.Typer) -> None:
     """Registers the commands."""
 
-    @app.command("demo", rich_help_panel=_PANEL)
     def demo(
         keep: Annotated[
             bool, typer.Option("--keep", help="Keep everything running at the end, until Ctrl-C.")
@@ -44,6 +43,8 @@ def add_to(app: typer.Typer) -> None:
             return _demo(["--keep"] * keep + ["--yes"] * yes)
         except HoldfastError as error:
             return tell(error, as_json=False)
+
+    app.command("demo", help=help_of(demo), rich_help_panel=_PANEL)(demo)
 
     @command(app, "dev", panel=_PANEL, examples=_DEV_EXAMPLES, queue=False)
     async def dev(

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from holdfast.contracts.undo import UndoneCall, UndoOutcome
 
 _EXAMPLES = """\
-  holdfast undo ticket-88                           all that it did, last call first
-  holdfast undo ticket-88 --call 3.1 --call 3.2     these calls only; `holdfast show` names them
+  holdfast undo ticket-88                        all that it did
+  holdfast undo ticket-88 --call 3.1 --call 3.2  only what these calls did
   holdfast undo ticket-88 --note "wrong region\""""
 
 
@@ -36,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
             typer.Option(
                 "--by",
                 metavar="NAME",
-                help="Who asks [$HOLDFAST_USER, else $USER]",
+                help="Who asks; without it $HOLDFAST_USER, else $USER.",
                 default_factory=default_user,
                 show_default=False,
             ),

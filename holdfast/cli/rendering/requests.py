@@ -17,6 +17,9 @@ SHOWN_IN_FULL = 8
 """Up to so many requests are shown with their commands; more become a table."""
 
 
+_LEAST_WHAT = 12
+
+
 @dataclass(frozen=True)
 class Way:
     """One way to answer a request: what it means, and the command."""
@@ -103,15 +106,20 @@ def print_inbox(console: Console, requests: Sequence[Request], *, by: str, flags
                 console.print()
             print_request(console, request, by=by, flags=flags, with_run=True)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("run", "request"):
-        table.add_column(title, overflow="fold")
-    for title in ("for", "since", "what"):
-        table.add_column(title, overflow="ellipsis", no_wrap=True)
-    for request in requests:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    rows = [
+        (one.run, one.id, one.by, words.duration(words.seconds_between(one.opened_at, None)))
+        for one in requests
+    ]
+    for title in ("run", "request", "for", "since"):
+        table.add_column(title, no_wrap=True)
+    taken = sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True))
+    room = console.width - taken
+    if room >= _LEAST_WHAT:  # else the ids are all that fits, and they are what a person needs
+        table.add_column("what", no_wrap=True)
+    for row, request in zip(rows, requests, strict=True):
         what = words.call(request.tool, request.arguments or {}) if request.tool else request.why
-        age = words.duration(words.seconds_between(request.opened_at, None))
-        table.add_row(*map(text_of, (request.run, request.id, request.by, age)), text_of(one_line(what, 120)))
+        table.add_row(*map(text_of, row), *([text_of(one_line(what, room))] if room >= _LEAST_WHAT else []))
     console.print(table)
     console.print()
     unwrapped(console, ("holdfast show RUN", "cyan"), f"{flags}  shows one with the commands that answer it:")
