@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from holdfast.contracts.digests import EMPTY_CHAIN, canonical, chain
-from holdfast.contracts.messages import REFERENCE, Message, Page, PageRequest
+from holdfast.contracts.messages import REFERENCE, REFERENCE_MIN_CHARS, Message, Page, PageRequest
 from holdfast.contracts.plans import PlanInput
 
 Fetch = Callable[[PageRequest], Awaitable[Page]]
@@ -26,18 +26,24 @@ class TranscriptMismatch(Exception):  # named for what is wrong
 class _Entry:
     messages: list[Message] = field(default_factory=list)
     digests: list[str] = field(default_factory=lambda: [EMPTY_CHAIN])
+    sizes: list[int] = field(default_factory=list)
     size: int = 0
 
     def append(self, message: Message) -> None:
         body = message.model_dump(mode="json")
         self.messages.append(message)
         self.digests.append(chain(self.digests[-1], body))
-        self.size += len(canonical(body))
+        self.sizes.append(len(canonical(body)))
+        self.size += self.sizes[-1]
+
+    def holds(self, position: int, digest: str) -> bool:
+        """Whether the first `position` messages are those of that digest."""
+        return len(self.messages) >= position and self.digests[position] == digest
 
     def cut(self, position: int) -> None:
         """Forget everything from `position` on."""
-        self.size -= sum(len(canonical(one.model_dump(mode="json"))) for one in self.messages[position:])
-        del self.messages[position:], self.digests[position + 1 :]
+        self.size -= sum(self.sizes[position:])
+        del self.messages[position:], self.digests[position + 1 :], self.sizes[position:]
 
 
 class TranscriptCache:
@@ -51,8 +57,13 @@ class TranscriptCache:
         self._result_bytes = 0
 
     def remember_result(self, run: str, call: str, text: str) -> None:
-        """Keep the rendered result of a call that this worker carried out, until a plan refers to it."""
+        """Keep the rendered result of a call that this worker carried out, until a plan refers to it.
+
+        No plan refers to a short one.
+        """
         self._forget_result((run, call))
+        if len(text) < REFERENCE_MIN_CHARS:
+            return
         self._results[run, call] = text
         self._result_bytes += len(text)
         while self._result_bytes > self._max_bytes // 4 and self._results:
@@ -68,10 +79,9 @@ class TranscriptCache:
 
     async def assemble(self, asked: PlanInput, fetch: Fetch) -> list[Message]:
         """The whole transcript that a plan is asked for. Raises TranscriptMismatch."""
-        entry = self._entries.pop(asked.run, None)
-        if entry is not None:
-            self._bytes -= entry.size
-        entry = self._extended(entry, asked) or await self._completed(entry, asked, fetch)
+        known = self._taken(asked.run)
+        entry = self._extended(known, asked) or await self._completed(known, asked, fetch)
+        self._taken(asked.run)  # another attempt may have put one there in the meantime
         self._entries[asked.run] = entry
         self._bytes += entry.size
         while self._bytes > self._max_bytes and len(self._entries) > 1:
@@ -79,13 +89,21 @@ class TranscriptCache:
             self._bytes -= old.size
         return list(entry.messages)
 
+    def _taken(self, run: str) -> _Entry | None:
+        entry = self._entries.pop(run, None)
+        if entry is not None:
+            self._bytes -= entry.size
+        return entry
+
     def _extended(self, entry: _Entry | None, asked: PlanInput) -> _Entry | None:
         """The entry with the new messages, if everything they refer to is known here."""
-        known = entry or _Entry()
-        if len(known.digests) <= asked.position or known.digests[asked.position] != asked.before:
+        known, end = entry or _Entry(), asked.position + len(asked.new)
+        if known.holds(end, asked.after):  # an earlier attempt has put it together
+            known.cut(end)
+            return known
+        if not known.holds(asked.position, asked.before):
             return None
-        if len(known.messages) > asked.position:
-            known.cut(asked.position)
+        known.cut(asked.position)
         for message in asked.new:
             filled = self._filled(asked.run, message)
             if filled is None:

@@ -7,11 +7,7 @@ result of the tool's activity, and a reference stands in for it. A worker that m
 
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.digests import EMPTY_CHAIN, canonical, chain
-from holdfast.contracts.messages import REFERENCE, Message, Page, PageRequest
-
-REFERENCE_MIN_CHARS = 512
-"""A shorter tool result is sent along: a reference would hardly be smaller, and may cost a query."""
-
+from holdfast.contracts.messages import REFERENCE, REFERENCE_MIN_CHARS, Message, Page, PageRequest
 
 LARGE_MESSAGE_BYTES = 256 * 1024
 """A larger message is never sent along: an activity's input must stay below 2 MB. The worker asks for it."""

@@ -39,6 +39,9 @@ REFERENCE = "holdfast_reference"
 call's result from its cache, or asks the workflow for the message. It never reaches a provider.
 """
 
+REFERENCE_MIN_CHARS = 512
+"""A shorter tool result is sent along: a reference would hardly be smaller, and may cost a query."""
+
 
 class Page(Contract):
     """A part of the transcript, as the `transcript` query answers it.
