@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import pydantic_core
 import pytest
@@ -12,18 +13,23 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from activities.transcripts import TranscriptCache, TranscriptMismatch
-from holdfast.contracts.messages import Message, Page, PageRequest, user_text
+from holdfast.contracts.base import Contract
+from holdfast.contracts.digests import EMPTY_CHAIN
+from holdfast.contracts.messages import REFERENCE_MIN_CHARS, Message, Page, PageRequest, user_text
 from holdfast.contracts.plans import PlanInput
 from policies.feedback import cut, render, tool_result
 from tests.strategies import json_values
-from workflows.transcript import LARGE_MESSAGE_BYTES, REFERENCE_MIN_CHARS, Transcript
+from workflows.transcript import LARGE_MESSAGE_BYTES, Transcript
 
 RUN = "run"
 
 
-def sent[T](value: T) -> T:
+ContractT = TypeVar("ContractT", bound=Contract)
+
+
+def sent(value: ContractT) -> ContractT:
     """The value as it comes out of Temporal's converter."""
-    return type(value).model_validate_json(pydantic_core.to_json(value))  # type: ignore[attr-defined,no-any-return]  # a model
+    return type(value).model_validate_json(pydantic_core.to_json(value))
 
 
 @dataclass
@@ -93,7 +99,7 @@ LARGE, SMALL = "x" * REFERENCE_MIN_CHARS, "x" * (REFERENCE_MIN_CHARS - 1)
 
 def test_a_worker_that_does_everything_never_asks() -> None:
     """One worker plans and carries out a hundred steps, with results of all sizes: no query."""
-    transcript, worker = begun(), None
+    transcript = begun()
     worker = Worker(transcript)
     for step in range(1, 101):
         calls = [f"{step}.1", f"{step}.2"]
@@ -117,6 +123,39 @@ def test_a_second_attempt_on_the_same_worker_does_not_ask() -> None:
         assert worker.assemble(asked_of(transcript)) == transcript.messages
         worker.cache.append(RUN, transcript.after, calling("stale"))  # an answer that never arrived
     assert worker.fetches == 0
+
+
+def test_an_old_answer_does_not_get_in_the_way_of_the_right_one() -> None:
+    """What a zombie answers to an older plan is not kept, so that the answer that counts is."""
+    transcript = begun()
+    worker = Worker(transcript)
+    asked = asked_of(transcript)
+    worker.assemble(asked)
+    worker.cache.append(RUN, EMPTY_CHAIN, calling("0.1"))
+    worker.cache.append(RUN, asked.after, calling("1.1"))
+    transcript.append(calling("1.1"))
+    transcript.planned()
+    results(transcript, {"1.1": SMALL})
+    assert worker.assemble(asked_of(transcript)) == transcript.messages
+    assert worker.fetches == 0
+
+
+def test_a_worker_that_missed_a_step_asks_for_what_it_missed() -> None:
+    """It keeps what it knows: the pages begin where its own memory ends."""
+    transcript = begun()
+    first, second = Worker(transcript), Worker(transcript)
+    plan(transcript, first, calling("1.1"))
+    results(transcript, {"1.1": SMALL})
+    plan(transcript, second, calling("2.1"))
+    results(transcript, {"2.1": SMALL})
+    starts: list[int] = []
+
+    async def noted(asked: PageRequest) -> Page:
+        starts.append(asked.start)
+        return await first.fetch(asked)
+
+    assert asyncio.run(first.cache.assemble(asked_of(transcript), noted)) == transcript.messages
+    assert starts == [2]
 
 
 def test_only_new_text_is_sent() -> None:
@@ -264,6 +303,7 @@ class TwoWorkers(RuleBasedStateMachine):
         """A worker plans, perhaps at the third attempt; its answer is kept."""
         self.step += 1
         asked = self.last = asked_of(self.transcript)
+        worker = self.workers[on]
         for attempt in range(retries + 1):
             worker = self.workers[(on + attempt) % 2]
             assert worker.assemble(asked) == self.transcript.messages
