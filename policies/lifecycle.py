@@ -28,7 +28,16 @@ def may_move(old: RunStatus, new: RunStatus) -> bool:
     return old == new or new in TRANSITIONS[old]
 
 
-def while_acting(calls: list[CallRecord]) -> RunStatus:
-    """The state of a step under way: it waits when no call of it can go on without a human."""
-    moving = any(call.status in ("proposed", "running", "unknown") for call in calls)
-    return "waiting" if any(call.status == "waiting" for call in calls) and not moving else "acting"
+def while_acting(calls: list[CallRecord], asked: frozenset[str] = frozenset()) -> RunStatus:
+    """The state of a step under way: it waits when no call of it can go on without a human.
+
+    `asked` are the calls with an open request: an unknown outcome is looked into until a human is asked.
+    """
+    waiting = {call.id for call in calls if call.status == "waiting"}
+    waiting |= {call.id for call in calls if call.status == "unknown" and call.id in asked}
+    moving = any(
+        call.status in ("proposed", "running")
+        or (call.status == "unknown" and call.finished_at is None and call.id not in asked)
+        for call in calls
+    )
+    return "waiting" if waiting and not moving else "acting"

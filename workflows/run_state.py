@@ -106,7 +106,8 @@ class RunState:
     def show(self) -> None:
         """Refresh what the UI shows, and whether a step under way waits for a human."""
         if self.status in ("acting", "waiting") and self.steps:
-            self.status = lifecycle.while_acting(self.steps[-1].calls)
+            asked = frozenset(request.call for request in self.requests.values() if request.call)
+            self.status = lifecycle.while_acting(self.steps[-1].calls, asked)
         workflow.set_current_details(labels.details(self.view()))
         coarse = "running" if self.status in lifecycle.OPEN - {"waiting", "parked"} else self.status
         waiting = next(iter(self.requests.values()), None)

@@ -77,3 +77,26 @@ def test_a_step_waits_when_nothing_but_a_human_can_move_it(
     """As long as one call goes on by itself, the step acts."""
     calls = [CallRecord(id="1.1", tool_use_id="t", tool="t", arguments={}, status=one) for one in statuses]
     assert while_acting(calls) == state
+
+
+@pytest.mark.parametrize(
+    "others,state",
+    [([], "waiting"), (["done"], "waiting"), (["waiting"], "waiting"), (["running"], "acting")],
+)
+def test_an_unknown_outcome_waits_once_a_human_is_asked(others: list[CallStatus], state: RunStatus) -> None:
+    """Nothing but the human's answer moves a call whose outcome nobody knows."""
+    statuses: list[CallStatus] = ["unknown", *others]
+    calls = [
+        CallRecord(id=f"1.{number}", tool_use_id="t", tool="t", arguments={}, status=one)
+        for number, one in enumerate(statuses, start=1)
+    ]
+    assert while_acting(calls, frozenset({"1.1"})) == state
+
+
+def test_an_unknown_outcome_that_was_left_alone_moves_nothing() -> None:
+    """A call that a human has skipped keeps no other call from being waited for."""
+    skipped = CallRecord(
+        id="1.1", tool_use_id="t", tool="t", arguments={}, status="unknown", finished_at="now"
+    )
+    asked = CallRecord(id="1.2", tool_use_id="t", tool="t", arguments={}, status="waiting")
+    assert while_acting([skipped, asked], frozenset({"1.2"})) == "waiting"
