@@ -70,7 +70,8 @@ class WorkerPool:
     address: str
     env: dict[str, str]
     folder: Path
-    _mother: asyncio.subprocess.Process
+    """Where each queue's workers log."""
+    mother: asyncio.subprocess.Process
     _started: list[WorkerProcess] = field(default_factory=list)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -109,10 +110,10 @@ class WorkerPool:
             "points": points, "options": options,
         }  # fmt: skip
         async with self._lock:
-            assert self._mother.stdin is not None
-            assert self._mother.stdout is not None
-            self._mother.stdin.write(json.dumps(told).encode() + b"\n")
-            pid = int(await asyncio.wait_for(self._mother.stdout.readline(), 30))
+            assert self.mother.stdin is not None
+            assert self.mother.stdout is not None
+            self.mother.stdin.write(json.dumps(told).encode() + b"\n")
+            pid = int(await asyncio.wait_for(self.mother.stdout.readline(), 30))
         process = WorkerProcess(pid, log)
         self._started.append(process)
         return process

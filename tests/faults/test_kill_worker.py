@@ -187,6 +187,8 @@ async def test_a_run_survives_the_death_of_its_worker(moment: Moment, fates: Fat
 async def test_the_undisturbed_run_does_what_it_says(fates: Fates) -> None:
     """The run that all others are compared with looked, reserved and charged, each once."""
     survived = await fates[UNDISTURBED]
+    for moment, fate in fates.items():
+        print(f"{(await fate).seconds:5.1f} s  {moment}")
 
     assert survived.outcome.output == '["room 7 is free in june", "room 7 is reserved", "charged 120"]'
     assert [effect.tool for effect in survived.outcome.effects] == ["reserve", "charge"]
