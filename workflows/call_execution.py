@@ -90,7 +90,8 @@ class CallExecution:
             return self._done(record, tool, result, verbatim=True)
         if tool.output_schema is not None and (found := validation.problems(tool.output_schema, result)):
             return self._contract_broken(record, tool, "; ".join(found))
-        return self._done(record, tool, feedback.cut(result, tool.max_result_chars), verbatim=False)
+        result = feedback.cut(safe(result), tool.max_result_chars)  # such as bytes, which JSON has not
+        return self._done(record, tool, result, verbatim=False)
 
     def _done(self, record: CallRecord, tool: ToolSpec, result: Json, *, verbatim: bool) -> Answer:
         record.status = "done"
