@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHistory
 
-from holdfast.contracts.calls import CallRecord, ToolInput
+from holdfast.contracts.calls import CallRecord
 from holdfast.errors import UsageError
 from holdfast.testing import assert_replays
+from policies import effects
 from tests.replay.recorded import recorded
 from workers.replay import ReplayReport, offline_view, replay, scheduled, state_at
 from workflows.call_dispatch import CallDispatch
@@ -108,18 +109,15 @@ async def test_code_that_fails_on_what_was_recorded(monkeypatch: pytest.MonkeyPa
 
 
 async def test_an_argument_that_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key of another form replays, since Temporal does not look; it is reported all the same."""
-    as_it_was = CallExecution._input
-
-    def keyed(self: CallExecution, record: CallRecord) -> ToolInput:
-        return as_it_was(self, record).model_copy(update={"idempotency_key": f"v2:{record.idempotency_key}"})
-
-    monkeypatch.setattr(CallExecution, "_input", keyed)
+    """Keys of another form replay, since Temporal does not look; each is reported all the same."""
+    as_it_was = effects.idempotency_key
+    monkeypatch.setattr(effects, "idempotency_key", lambda *about: f"v2:{as_it_was(*about)}")
 
     report = await replayed("approval_approved")
 
     assert report.ok
-    assert [one.event_id for one in report.changed] == [event_of("approval_approved", "pay")]
+    last = len(recorded("approval_approved").events)  # the run's result names its effects and their keys
+    assert [one.event_id for one in report.changed] == [event_of("approval_approved", "pay"), last]
     assert "the input of pay was" in str(report)
     assert "v2:approval_approved" in str(report)
 
