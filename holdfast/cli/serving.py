@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,24 +61,26 @@ async def _serve(server: Server, modules: list[str], *, concurrency: int, verbos
     log_to_stderr(verbose=verbose)
     agents = load_agents(modules)
     target = find_target(server.address, server.namespace, server.profile)
-    client = await connect_to(target, runtime=runtime_with_quiet_core())
+    client = await connect_to(target, runtime=runtime_with_quiet_core(verbose=verbose))
     worker = AgentWorker(
         client, agents, task_queue=server.task_queue, concurrency=concurrency, interceptors=[ActivityLog()]
     )
-    for agent in sorted(agents, key=lambda one: one.name):
-        say(f"serves {agent.name} (version {agent.digest[:8]}), planned by {_planners(agent)}")
-    say(
-        f"on task queue {server.task_queue} of {target.address}, namespace {target.namespace} ({target.source})"
-    )
-    for problem in _problems(agents):
-        say(problem, warning=True)
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
-    async def stop() -> None:
+    def told() -> None:
         say("draining: takes no more work, and gives what runs 10 s to finish; again to stop at once")
-        await worker.shutdown()
+        stop.set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, os._exit, 128 + number)
 
-    async with stopping_on_signals(stop):
-        await worker.run()
+    async with stopping_on_signals(told), worker:
+        for agent in sorted(agents, key=lambda one: one.name):
+            say(f"serves {agent.name} (version {agent.digest[:8]}), planned by {_planners(agent)}")
+        for problem in _problems(agents):
+            say(problem, warning=True)
+        where = f"{target.address}, namespace {target.namespace} ({target.source})"
+        say(f"on task queue {server.task_queue} of {where}")
+        await stop.wait()
     say("stopped; its runs go on with the next worker")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 from typing import Any
@@ -24,6 +25,11 @@ from holdfast.contracts.names import NOT_STARTED, PLAN, RESOLVE_AGENT, VET
 
 _log = logging.getLogger("holdfast.worker")
 _MESSAGE_SHOWN = 300
+_REPEATED_AFTER = 60.0
+_HARMLESS = (
+    "Query not found",  # whoever asked has stopped waiting for the answer
+    "leftover buffered tasks",  # a run left the cache while its task was on the way; the server sends it again
+)
 
 
 def say(text: str, *, warning: bool = False) -> None:
@@ -39,13 +45,13 @@ def log_to_stderr(*, verbose: bool) -> None:
         logging.getLogger(noisy).setLevel(logging.INFO if verbose else logging.WARNING)
 
 
-def runtime_with_quiet_core() -> Runtime:
+def runtime_with_quiet_core(*, verbose: bool) -> Runtime:
     """A runtime whose Rust core logs through Python, so that its lines look like the others."""
     forwarding = LogForwardingConfig(
         logger=logging.getLogger("temporal.core"),
         append_target_to_name=False,
         prepend_target_on_message=False,
-        append_log_fields_to_message=True,
+        append_log_fields_to_message=verbose,
     )
     levels = TelemetryFilter(core_level="WARN", other_level="ERROR")
     return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=levels, forwarding=forwarding)))
@@ -58,6 +64,7 @@ class _Lines(logging.Handler):
         super().__init__()
         self._verbose = verbose
         self._console = err()
+        self._said_away = -_REPEATED_AFTER
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -68,8 +75,11 @@ class _Lines(logging.Handler):
     def _emit(self, record: logging.LogRecord) -> None:
         if record.name.startswith("temporalio.activity") and record.exc_info and not self._verbose:
             return  # ActivityLog has said it in one line
-        if record.name == "temporal.core" and "Query not found" in record.getMessage() and not self._verbose:
-            return  # whoever asked has stopped waiting for the answer
+        text = record.getMessage()
+        if record.name == "temporal.core" and not self._verbose:
+            text = self._of_core(text)
+            if not text:
+                return
         style = (
             "red"
             if record.levelno >= logging.ERROR
@@ -79,11 +89,22 @@ class _Lines(logging.Handler):
         )
         source = "" if record.name.startswith("holdfast") else f"{record.name.split('.')[0]}: "
         stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
-        text = one_line(record.getMessage(), None if self._verbose else 500)
+        text = one_line(text, None if self._verbose else 500)
         self._console.print(text_of((f"{stamp}  ", "dim"), (source + text, style)), soft_wrap=True)
         if record.exc_info and (self._verbose or record.levelno >= logging.ERROR):
             formatted = logging.Formatter().formatException(record.exc_info)
             print(formatted, file=sys.stderr, flush=True)
+
+    def _of_core(self, text: str) -> str:
+        """What the SDK's core says, in words; empty for what nobody can do anything about."""
+        if any(harmless in text for harmless in _HARMLESS):
+            return ""
+        if not re.match("gRPC call .* retried", text):
+            return text
+        if time.monotonic() < self._said_away + _REPEATED_AFTER:  # each poller says it, again and again
+            return ""
+        self._said_away = time.monotonic()
+        return "the server does not answer; the worker goes on as soon as it does"
 
 
 class ActivityLog(Interceptor):

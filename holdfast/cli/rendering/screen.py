@@ -32,9 +32,15 @@ def err() -> Console:
     return _console(sys.stderr)
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """The reader, such as `head`, has what it wanted: the command ends, and well."""
+        raise BrokenPipeError
+
+
 def _console(stream: IO[str]) -> Console:
     width = None if stream.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH
-    return Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
+    return _Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
 
 
 def safe(text: str) -> str:
