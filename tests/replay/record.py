@@ -1,5 +1,7 @@
 """Records the histories anew, on the real server: `python -m tests.replay.record`. Run it when a version is released.
 
+`python -m tests.replay.record FOLDER` leaves the recorded ones alone and writes to another folder.
+
 Everything that is not the engine's decision is taken out of them: the recorder's process, host and folders.
 """
 
@@ -38,7 +40,7 @@ async def convert(asked: dict[str, Any]) -> dict[str, Any]:
     return {"converted": asked["arguments"]["amount"] * 2}
 
 
-async def record() -> None:
+async def record(folder: Path = HISTORIES) -> None:
     """Run every scenario and store its history, and what to expect of it."""
     logging.getLogger("temporalio").setLevel(logging.CRITICAL)  # most scenarios are about failures
     async with dev_server() as server:
@@ -48,12 +50,12 @@ async def record() -> None:
         async with worker, remote:
             histories = {name: await _run(temporal, name, one) for name, one in SCENARIOS.items()}
     await asyncio.sleep(0.1)  # the SDK's own threads end
-    HISTORIES.mkdir(parents=True, exist_ok=True)
-    for old in HISTORIES.glob("*.json"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.json"):
         old.unlink()
     for name, history in histories.items():
-        (HISTORIES / f"{name}.json").write_text(compact(history) + "\n", encoding="utf-8")
-    EXPECTED.write_text(_expectations(histories), encoding="utf-8")
+        (folder / f"{name}.json").write_text(compact(history) + "\n", encoding="utf-8")
+    (folder / EXPECTED.name).write_text(_expectations(histories), encoding="utf-8")
 
 
 async def _run(temporal: TemporalClient, name: str, scenario: Scenario) -> WorkflowHistory:
@@ -102,5 +104,5 @@ def _expectations(histories: dict[str, WorkflowHistory]) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(record())
+    asyncio.run(record(*map(Path, sys.argv[1:2])))
     sys.stdout.flush()
