@@ -40,8 +40,8 @@ async def convert(asked: dict[str, Any]) -> dict[str, Any]:
     return {"converted": asked["arguments"]["amount"] * 2}
 
 
-async def record(folder: Path = HISTORIES) -> None:
-    """Run every scenario and store its history, and what to expect of it."""
+async def record() -> dict[str, WorkflowHistory]:
+    """Run every scenario; their histories."""
     logging.getLogger("temporalio").setLevel(logging.CRITICAL)  # most scenarios are about failures
     async with dev_server() as server:
         temporal = await server.connect(identity="recorder")
@@ -50,6 +50,11 @@ async def record(folder: Path = HISTORIES) -> None:
         async with worker, remote:
             histories = {name: await _run(temporal, name, one) for name, one in SCENARIOS.items()}
     await asyncio.sleep(0.1)  # the SDK's own threads end
+    return histories
+
+
+def store(histories: dict[str, WorkflowHistory], folder: Path) -> None:
+    """Write the histories, and what to expect of them, in the place of what was there."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.json"):
         old.unlink()
@@ -104,5 +109,5 @@ def _expectations(histories: dict[str, WorkflowHistory]) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(record(*map(Path, sys.argv[1:2])))
+    store(asyncio.run(record()), Path(sys.argv[1]) if len(sys.argv) > 1 else HISTORIES)
     sys.stdout.flush()
