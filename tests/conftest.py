@@ -13,12 +13,12 @@ __all__ = ["temporal", "temporal_server"]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def temporal(temporal_server: DevServer) -> TemporalClient:  # noqa: F811  # the fixture
+async def temporal(temporal_server: DevServer) -> TemporalClient:
     """A client of the session's server."""
     return await temporal_server.connect()
 
 
 @pytest.fixture
 def stage(temporal: TemporalClient, monkeypatch: pytest.MonkeyPatch) -> SetStage:
-    """Sets an agent to work: `async with stage(agent, [call(…), finish(…)]) as on: await on.run()`."""
+    """A function that sets an agent to work, planned for by a script; see `tests/stage.py`."""
     return setting(temporal, monkeypatch)

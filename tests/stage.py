@@ -99,14 +99,16 @@ def setting(temporal: TemporalClient, patch: pytest.MonkeyPatch) -> SetStage:
         replay: bool = True,
         exhausted: bool = True,
         seconds: float = 30,
+        strict_sandbox: bool = True,
+        task_queue: str | None = None,
         **options: Any,
     ) -> AsyncIterator[Stage]:
         served = (agents,) if isinstance(agents, Agent) else tuple(agents)
-        queue = unique("queue")
+        queue = task_queue or unique("queue")
         async with MessagesServer(script) as model:
             patch.setenv("ANTHROPIC_BASE_URL", model.base_url)
             patch.setenv("ANTHROPIC_API_KEY", "test")
-            async with Worker(temporal, served, task_queue=queue, strict_sandbox=True, **options):
+            async with Worker(temporal, served, task_queue=queue, strict_sandbox=strict_sandbox, **options):
                 on = Stage(Client(temporal, task_queue=queue), model, served)
                 try:
                     async with asyncio.timeout(seconds):

@@ -33,6 +33,7 @@ class AgentWorker:
         concurrency: How many activities (plans, calls) run at once.
         strict_sandbox: Guard the engine's workflow code against non-determinism, as the engine's own tests do.
             Off, there is no sandbox: authors' code never runs in a workflow, and replaying is twice as fast.
+        transcript_cache_bytes: How much of the transcripts this process may remember.
         options: Any option of `temporalio.worker.Worker`, such as `max_cached_workflows`.
     """
 
@@ -44,11 +45,14 @@ class AgentWorker:
         task_queue: str = TASK_QUEUE,
         concurrency: int = 100,
         strict_sandbox: bool = False,
+        transcript_cache_bytes: int = 256 * 1024 * 1024,
         **options: Any,
     ) -> None:
         self.client = client
         self.task_queue = task_queue
-        self.plugin = HoldfastPlugin(agents, strict_sandbox=strict_sandbox)
+        self.plugin = HoldfastPlugin(
+            agents, strict_sandbox=strict_sandbox, transcript_cache_bytes=transcript_cache_bytes
+        )
         settings: dict[str, Any] = {
             "max_cached_workflows": MAX_CACHED_RUNS,
             "max_concurrent_activities": concurrency,

@@ -1,1 +1,1 @@
-"""How Holdfast works, one concept a test, in reading order."""
+"""How Holdfast works, one idea a test, in reading order. Edge cases live elsewhere."""

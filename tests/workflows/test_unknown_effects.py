@@ -152,6 +152,25 @@ async def test_a_probe_that_knows_spares_the_human(
     assert len(CHARGED) == charged
 
 
+async def test_a_write_that_never_happens_is_not_tried_for_ever(stage: SetStage) -> None:
+    """Where the probe says each time that nothing happened, three tries are made; then the model is told."""
+
+    async def not_there(ctx: ToolContext, past: PastCall) -> Probed:
+        return Probed(finding="did_not_happen")
+
+    @tool(effect="irreversible", waiver="a list", probe=not_there)
+    async def charge(order: str) -> str:
+        """Charge an order."""
+        CHARGED.append(order)
+        raise Transient("the bank is closed")
+
+    async with stage(cashier(charge), [CHARGE, say("ok")]) as on:
+        assert await on.result() == "ok"
+        assert CHARGED == ["A-1"] * 3
+        assert "the bank is closed" in on.told()[0]
+        assert (await on.runs[0].inspect()).effects == []
+
+
 @pytest.mark.parametrize("broken", [False, True], ids=["unsure", "raises"])
 async def test_a_probe_that_does_not_know_leads_to_a_human(stage: SetStage, broken: bool) -> None:
     """Unsure, or unable to look: the human is told what the probe said."""
