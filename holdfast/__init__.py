@@ -92,10 +92,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        msg = f"module 'holdfast' has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker that saw it would take every misspelled name for a good one
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            msg = f"module 'holdfast' has no attribute {name!r}"
+            raise AttributeError(msg)
+        value = getattr(import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
