@@ -19,6 +19,9 @@ from workflows.human_desk import HumanDesk
 from workflows.options import as_kwargs, probe_options, tool_options
 from workflows.run_state import RunState
 
+MAX_PROBED_ATTEMPTS = 3
+"""A write that its probe says did not happen is run again, this often in all; then the model is told."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -43,7 +46,9 @@ class CallExecution:
         self._state.show()
         if record.dry_run and tool.task_queue is not None and not tool.has_dry_run:
             return self._done(record, tool, effects.would_do(tool.name, record.arguments), verbatim=False)
+        attempt = 0
         while True:
+            attempt += 1
             try:
                 result = await self._call(record, tool)
             except ActivityError as error:
@@ -56,7 +61,7 @@ class CallExecution:
                 return self._contract_broken(record, tool, str(error))
             else:
                 return self._checked(record, tool, result)
-            found = await self._find_out(record, tool, record.failure)
+            found = await self._find_out(record, tool, record.failure, attempt)
             if isinstance(found, Answer):
                 return found
 
@@ -114,7 +119,9 @@ class CallExecution:
         self._state.event("notice", failure.message, failure.model_dump())
         return Answer(feedback.failed(failure), is_error=True)
 
-    async def _find_out(self, record: CallRecord, tool: ToolSpec, failure: Failure) -> Answer | None:
+    async def _find_out(
+        self, record: CallRecord, tool: ToolSpec, failure: Failure, attempt: int
+    ) -> Answer | None:
         """What became of a write whose answer was lost. None: it did not happen, so run it."""
         record.status = "unknown"
         self._state.event("notice", f"unknown outcome of {tool.name}: {failure.message}", {"call": record.id})
@@ -122,7 +129,7 @@ class CallExecution:
         if probed.finding == "happened":
             return self._done(record, tool, probed.result, verbatim=False)
         if probed.finding == "did_not_happen":
-            return None
+            return None if attempt < MAX_PROBED_ATTEMPTS else self._failed(record, tool, failure)
         decision = await self._desk.ask(
             "unknown_effect",
             f"{tool.name} may or may not have happened: {failure.message}. {probed.note}".strip(),

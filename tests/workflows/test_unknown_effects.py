@@ -125,7 +125,7 @@ async def test_a_call_that_is_lost_again_is_asked_about_again(stage: SetStage) -
 
 
 @pytest.mark.parametrize(
-    ("finding", "charged", "told"),
+    "finding, charged, told",
     [
         (Probed(finding="happened", result="receipt 7"), 1, "receipt 7"),
         (Probed(finding="did_not_happen"), 2, "charged A-1 at try 2"),
