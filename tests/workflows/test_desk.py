@@ -121,8 +121,10 @@ async def test_a_call_may_be_approved_with_other_arguments(stage: SetStage) -> N
         await run.approve(await run.next_request(), by="dana", arguments=changed)
         await run.result()
         assert on.told() == [
-            f'dana changed the arguments to {{"order": "A-1", "cents": 4}} before approving. '
-            "Result: paid 4 for A-1"
+            (
+                'dana changed the arguments to {"order": "A-1", "cents": 4} before approving. '
+                "Result: paid 4 for A-1"
+            )
         ]
         assert (await run.inspect()).effects[0].arguments == changed
     assert PAID == ["A-1 4"]
@@ -182,7 +184,7 @@ async def test_of_two_decisions_at_once_one_counts_and_the_other_hears_so(stage:
         )
         outcome = await run.outcome()
     assert sorted(isinstance(one, DecisionRefused) for one in found) == [False, True]
-    assert PAID == (["A-1 5"] if not isinstance(found[0], DecisionRefused) else [])
+    assert (["A-1 5"] if not isinstance(found[0], DecisionRefused) else []) == PAID
     assert len(outcome.effects) == len(PAID)
 
 

@@ -156,7 +156,7 @@ PROPOSED = calls(("read", {}), ("move", {}), ("spend", {"cents": 5}), ("spend", 
 
 
 @pytest.mark.parametrize(
-    ("autonomy", "done", "asked"),
+    "autonomy, done, asked",
     [
         ("observe", ["read"], []),
         ("reversible", ["read", "move", "note"], ["1.3", "1.4"]),

@@ -96,7 +96,7 @@ async def test_who_finishes_in_the_last_turn_has_completed(stage: SetStage) -> N
 
 
 @pytest.mark.parametrize(
-    ("last", "output"),
+    "last, output",
     [
         (say("I saw 0."), "I saw 0."),
         (call("look", n=9), None),

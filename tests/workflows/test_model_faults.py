@@ -93,7 +93,7 @@ async def test_retries_are_bounded_and_then_the_next_rung_plans(stage: SetStage)
 
 
 @pytest.mark.parametrize(
-    ("refused", "words"),
+    "refused, words",
     [
         (fault(401), "credentials authentication_error"),
         (fault(403), "credentials permission_error"),

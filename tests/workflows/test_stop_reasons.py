@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from pydantic import BaseModel
 
 from holdfast import Agent, Model, tool
 from holdfast.testing import (
     Answer,
+    Block,
     answer,
     call,
     calls,
@@ -200,7 +203,7 @@ async def test_a_parked_run_can_be_discarded(stage: SetStage) -> None:
 
 async def test_a_paused_turn_is_continued_with_the_providers_own_blocks_intact(stage: SetStage) -> None:
     """Server tools work inside the model's message: after `pause_turn` it is sent back as it is, and goes on."""
-    paused = [
+    paused: list[Block] = [
         {"type": "text", "text": "Searching."},
         {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "idle"}},
         {
@@ -229,7 +232,7 @@ async def test_an_unknown_stop_reason_carries_nothing_out_and_asks_again(
 
 async def test_thinking_goes_back_byte_for_byte(stage: SetStage) -> None:
     """Thinking, empty thinking with a signature, and redacted thinking are echoed exactly as they came."""
-    blocks = [
+    blocks: list[Block] = [
         thinking("Zwei sind müßig…  \n\t"),
         thinking("", signature="sig-of-nothing=="),
         {"type": "redacted_thinking", "data": "ZGF0YQ=="},
@@ -251,7 +254,7 @@ async def test_thinking_goes_back_byte_for_byte(stage: SetStage) -> None:
 
 async def test_blocks_of_unknown_types_are_kept_and_sent_back(stage: SetStage) -> None:
     """A block type that nobody knows yet goes back unchanged, with all its fields."""
-    blocks = [
+    blocks: list[Block] = [
         {"type": "hologram", "shape": {"faces": 6}, "ok": None},
         {
             "type": "tool_use",
@@ -294,4 +297,4 @@ async def test_a_model_without_a_known_price_is_counted_as_unpriced(stage: SetSt
         TALKER.but(name="odd", ladder=[Model("my-own-model", retry=QUICKLY)]), [say("ok")]
     ) as on:
         usage = (await on.outcome()).usage
-    assert (usage.cost_usd, usage.unpriced, usage.model_calls) == (0, 1, 1)
+    assert (usage.cost_usd, usage.unpriced, usage.model_calls) == (Decimal(0), 1, 1)

@@ -48,7 +48,7 @@ async def test_a_read_is_tried_again_and_sees_which_attempt_it_is(stage: SetStag
 
 
 @pytest.mark.parametrize(
-    ("error", "attempts", "words"),
+    "error, attempts, words",
     [
         (Transient("busy"), 3, "It was tried as often as is allowed"),
         (ConnectionResetError("gone"), 3, "It was tried as often as is allowed"),

@@ -135,7 +135,7 @@ async def test_an_output_schema_is_held_to_as_a_return_type_is(stage: SetStage) 
     """A tool from a schema is checked against the output schema that it was given."""
     count = Tool.from_schema(
         "count",
-        lambda ctx, arguments: {"n": arguments["n"]},
+        lambda _, arguments: {"n": arguments["n"]},
         description="Count.",
         input_schema={"type": "object", "properties": {"n": {}}},
         output_schema={"type": "object", "properties": {"n": {"type": "integer"}}},
@@ -242,7 +242,7 @@ async def test_the_schema_of_a_tool_reaches_the_model_unchanged(stage: SetStage)
         "required": ["who"],
     }
     find = Tool.from_schema(
-        "find", lambda ctx, arguments: "found", description="Find.", input_schema=schema, effect="read"
+        "find", lambda *_: "found", description="Find.", input_schema=schema, effect="read"
     )
     plan = calls(("find", {"who": "Zoë", "n": None}), ("find", {"who": "R2D2"}))
     async with stage(agent_with(find), [plan, finish(result="ok")]) as on:
