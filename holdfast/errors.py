@@ -14,7 +14,7 @@ HoldfastError
     ├── Transient          the engine retries
     ├── Correctable        the model is told and may do better
     ├── Unauthorised       a human must renew the credentials
-    └── Fatal              nobody can retry this; a human is asked
+    └── Fatal              it will never work; the model is told not to try again
 ```
 
 Any other exception that a tool raises is *unclassified*: it is retried where that is safe, and a human
