@@ -99,4 +99,9 @@ async def test_watching_goes_on_where_it_was(told: Told) -> None:
     assert [event.number for event in told.events] == list(range(len(told.events)))
     assert told.events[0].kind == "started"
     assert told.events[-1].kind == "finished"
-    assert [event async for event in told.run.events()] == told.events
+    assert [_what(event) async for event in told.run.events()] == [_what(event) for event in told.events]
+
+
+def _what(event: RunEvent) -> tuple[int, str, str]:
+    """An event without its time: a workflow task that died with the server is done again a moment later."""
+    return event.number, event.kind, event.text
