@@ -39,14 +39,23 @@ class AnswerStream:
 
     def feed(self, event: JsonObject) -> None:
         """Take in one event. Unknown ones are passed over. Raises StreamError and BrokenStream."""
+        try:
+            self._take(event)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            kind = event.get("type")
+            raise BrokenStream(f"a {kind} event has not its documented form ({error!r})") from None
+
+    def _take(self, event: JsonObject) -> None:
         match event.get("type"):
             case "message_start":
                 self.message = dict(event.get("message") or {})
                 self._use(self.message.get("usage"))
             case "content_block_start":
-                self._blocks[event["index"]] = dict(event["content_block"])
+                index = _index(event)
+                self._blocks[index] = dict(event["content_block"])
+                self._inputs.pop(index, None)
             case "content_block_delta":
-                self._delta(event["index"], event["delta"])
+                self._delta(_index(event), event["delta"])
             case "message_delta":
                 delta = event.get("delta") or {}
                 self.stop_reason = delta.get("stop_reason") or self.stop_reason
@@ -60,11 +69,14 @@ class AnswerStream:
                 pass
 
     def whole(self, message: JsonObject) -> None:
-        """Take in an answer that came in one piece, as some gateways send it."""
+        """Take in an answer that came in one piece, as some gateways send it. Raises BrokenStream."""
+        content = message.get("content") or []
+        if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
+            raise BrokenStream("its content is no list of blocks")
         self.message, self.complete = message, True
         self.stop_reason = message.get("stop_reason")
         self._use(message.get("usage"))
-        self._blocks = dict(enumerate(message.get("content") or []))
+        self._blocks = dict(enumerate(content))
 
     def content(self) -> list[Any]:
         """The blocks in order; the inputs of tool_use blocks are `Unparsed` unless they came whole."""
@@ -113,6 +125,13 @@ class AnswerStream:
         """Usage grows through the stream: later figures replace earlier ones, field by field."""
         if isinstance(usage, dict):
             self.usage.update({key: value for key, value in usage.items() if value is not None})
+
+
+def _index(event: JsonObject) -> int:
+    index = event["index"]
+    if not isinstance(index, int):
+        raise TypeError(f"its index is {index!r}")
+    return index
 
 
 def _parsed(text: str) -> Any:

@@ -8,9 +8,14 @@ from genai_prices import extract_usage
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.plans import Usage
 
+_CACHED = ("cache_read_input_tokens", "cache_creation_input_tokens")
+
 
 def usage_of(provider: str, model: str, usage: JsonObject) -> Usage:
-    """Tokens and USD of one answer. An unknown model is counted as unpriced, never as free."""
+    """Tokens and USD of one answer. What nobody can price is counted as unpriced, never as free.
+
+    That is an unknown model, usage of an unknown form, and an answer that says nothing of its usage.
+    """
     cost, unpriced = _cost(provider, model, usage)
     return Usage(
         input_tokens=_count(usage, "input_tokens"),
@@ -24,11 +29,13 @@ def usage_of(provider: str, model: str, usage: JsonObject) -> Usage:
 
 
 def _cost(provider: str, model: str, usage: JsonObject) -> tuple[Decimal, int]:
+    if not any(_count(usage, key) for key in ("input_tokens", "output_tokens", *_CACHED)):
+        return Decimal(0), 1
     complete = {"input_tokens": 0, "output_tokens": 0, **usage}
     try:
         found = extract_usage({"model": model, "usage": complete}, provider_id=provider)
         return found.calc_price().total_price.quantize(Decimal("0.000001")), 0
-    except (LookupError, ValueError, TypeError):
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError):
         return Decimal(0), 1
 
 
