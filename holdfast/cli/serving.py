@@ -68,10 +68,10 @@ async def _serve(server: Server, modules: list[str], *, concurrency: int, verbos
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def told() -> None:
-        say("draining: takes no more work, and gives what runs 10 s to finish; again to stop at once")
-        stop.set()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, os._exit, 128 + number)
+        say("draining: takes no more work, and gives what runs 10 s to finish; again to stop at once")
+        stop.set()
 
     async with stopping_on_signals(told), worker:
         for agent in sorted(agents, key=lambda one: one.name):
