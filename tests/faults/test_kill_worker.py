@@ -23,6 +23,8 @@ from tests.faults.processes import WorkerProcess
 from tests.faults.world import World
 from workers.replay import replay
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = 8
 """How many runs are under way together."""
 

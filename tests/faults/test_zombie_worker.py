@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from holdfast import Agent, Run
@@ -20,6 +21,8 @@ from tests.faults.agents import booking, booking_blindly
 from tests.faults.processes import WorkerProcess
 from tests.faults.world import World
 from workers.replay import replay
+
+pytestmark = pytest.mark.slow
 
 FEW = 2
 """Pollers of each kind, so that not many tasks are lost to a process that cannot take them."""
