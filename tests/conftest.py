@@ -12,6 +12,11 @@ from tests.stage import SetStage, setting
 __all__ = ["temporal", "temporal_server"]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the SDK warn of a race that is none of ours: a call that ends in the moment in which it is cancelled."""
+    config.addinivalue_line("filterwarnings", "ignore:Cannot find activity to cancel:UserWarning")
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def temporal(temporal_server: DevServer) -> TemporalClient:
     """A client of the session's server."""
