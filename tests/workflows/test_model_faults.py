@@ -11,6 +11,7 @@ from holdfast import Agent, Model, tool
 from holdfast.testing import (
     Step,
     answer,
+    by_conversation,
     call,
     cut,
     fault,
@@ -149,5 +150,6 @@ async def test_a_planner_that_fell_is_given_another_chance_after_some_steps(stag
 async def test_a_model_that_goes_silent_is_given_up_after_its_timeout(stage: SetStage) -> None:
     """An answer that stops in its middle costs one timeout, and the next attempt arrives."""
     impatient = CASHIER.but(ladder=[Model("claude-sonnet-5", timeout=timedelta(seconds=1), retry=QUICKLY)])
-    async with stage(impatient, [hang(math.inf, answer=PAY, after_events=4), say("Here again.")]) as on:
+    script = by_conversation([hang(math.inf, answer=PAY, after_events=4), say("Here again.")])
+    async with stage(impatient, script) as on:
         assert await on.result() == "Here again."
