@@ -93,7 +93,8 @@ def say(line):
 asyncio""",
     )
     with python_process(code, cwd=tmp_path) as dev:
-        assert dev.rest().splitlines()[-1] == "stopped before the server was ready"
+        # The SDK's threads may still complain at interpreter exit, after all is done.
+        assert "stopped before the server was ready" in dev.rest().splitlines()
         assert dev.process.returncode == 0
     assert not (tmp_path / STATE_FILE).exists()
 
