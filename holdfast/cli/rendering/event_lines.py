@@ -24,7 +24,8 @@ def print_event(console: Console, event: RunEvent, *, by: str, flags: str) -> No
         case "call":
             call = CallRecord.model_validate(event.data)
             shown = one_line(words.call(call.tool, call.arguments), max(40, console.width * 2))
-            line(console, ("· ", "dim"), (f"{call.id} ", "dim"), shown, indent=_INDENT)
+            label = (f"{'':<{_INDENT}}· {call.id} ", "dim")
+            line(console, shown, indent=_INDENT + len(call.id) + 3, label=label)
         case "result":
             print_call(console, CallRecord.model_validate(event.data), indent=_INDENT)
         case "request":

@@ -74,9 +74,9 @@ def print_call(console: Console, call: CallRecord, *, indent: int) -> None:
     took = ""
     if call.started_at and call.finished_at:
         took = f" · {words.duration(words.seconds_between(call.started_at, call.finished_at))}"
-    room = max(40, console.width - indent - len(call.id) - 4)
-    shown = one_line(words.call(call.tool, call.arguments), room * 2)
-    line(console, (f"{mark} ", style), (f"{call.id} ", "dim"), (shown, "bold"), indent=indent)
+    label: list[Part] = [" " * indent, (f"{mark} ", style), (f"{call.id} ", "dim")]
+    shown = one_line(words.call(call.tool, call.arguments), max(40, console.width * 2))
+    line(console, (shown, "bold"), indent=indent + len(call.id) + 3, label=label)
     inner = indent + 4
     dry = (" · dry run", "yellow") if call.dry_run else ""
     approved = f" · approved by {call.approved_by}" if call.approved_by else ""
@@ -150,9 +150,8 @@ def print_end(console: Console, view: RunView, *, status: str) -> None:
         notes += ["can be undone"] if effect.reversible and effect.outcome == "done" else []
         shown = one_line(words.call(effect.tool, effect.arguments), max(40, console.width * 2))
         tail = f"  {', '.join(notes)}" if notes else ""
-        line(
-            console, (f"{effect.outcome} ", style), (f"{effect.call} ", "dim"), shown, (tail, "dim"), indent=2
-        )
+        label: list[Part] = ["  ", (f"{effect.outcome} ", style), (f"{effect.call} ", "dim")]
+        line(console, shown, (tail, "dim"), indent=4 + len(effect.outcome) + len(effect.call), label=label)
     console.print()
     calls = sum(len(step.calls) for step in view.steps)
     totals = [words.count(len(view.steps), "step"), words.count(calls, "call"), words.usage(view.usage)]

@@ -67,12 +67,12 @@ def text_of(*parts: Part) -> Text:
     return whole
 
 
-def line(console: Console, *parts: Part, indent: int = 0, label: Part = "") -> None:
+def line(console: Console, *parts: Part, indent: int = 0, label: Part | list[Part] = "") -> None:
     """Prints a paragraph, wrapped at the screen's width with every line indented alike.
 
     A `label` stands before the first line, in the indent of all.
     """
-    before = text_of(label)
+    before = text_of(*label) if isinstance(label, list) else text_of(label)
     before.pad_right(max(0, indent - before.cell_len))
     for wrapped in text_of(*parts).wrap(console, max(20, console.width - indent)):
         wrapped.rstrip()
