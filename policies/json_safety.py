@@ -4,13 +4,14 @@ A payload converter that refuses a value does so *after* the tool has had its ef
 repeat it (PROVIDER_FACTS, Effects 3). Values are therefore made safe before they leave the activity.
 """
 
+import json
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel
 
-from holdfast.contracts.base import Json
+from holdfast.contracts.base import Json, JsonObject
 
 MAX_DEPTH = 64
 """Nesting beyond this is refused; pydantic and most JSON parsers give up near 200."""
@@ -155,6 +156,23 @@ def _spelling(value: Any) -> str:
         return str(value)
     except Exception:  # noqa: BLE001  # a broken __str__, or an integer beyond the digit limit
         return hex(value) if isinstance(value, int) else f"[{type(value).__name__}]"
+
+
+def clip(value: JsonObject, max_chars: int) -> JsonObject:
+    """The object, or, when its JSON is longer than that, the beginning of each of its values.
+
+    For records that are shown, so that many of them fit into one answer; what is carried out is never clipped.
+    """
+    if len(json.dumps(value)) <= max_chars:
+        return value
+    each = max(20, max_chars // max(1, len(value)))
+    clipped = {brief(key, 60): _clipped(item, each) for key, item in list(value.items())[: max_chars // 80]}
+    return clipped if len(clipped) == len(value) else {**clipped, "…": f"{len(value):,} values"}
+
+
+def _clipped(value: Json, max_chars: int) -> Json:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if len(text) <= max_chars else brief(text, max_chars)
 
 
 def shorten(text: str, limit: int) -> str:

@@ -248,7 +248,7 @@ class AgentRun:
     @workflow.query(name=names.REQUESTS, description="What the run asks of humans")
     def requests(self) -> list[Request]:
         """The open requests."""
-        return list(self._started().requests.values())
+        return self._started().open_requests()
 
     @workflow.query(name=names.TRANSCRIPT, description="A page of the transcript")
     def transcript(self, asked: PageRequest) -> Page:

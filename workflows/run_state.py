@@ -27,7 +27,7 @@ from holdfast.contracts.run import (
 from holdfast.contracts.spec import AgentSpec, ToolSpec
 from holdfast.contracts.undo import DoneCall
 from policies import labels, lifecycle
-from policies.json_safety import brief, shorten
+from policies.json_safety import brief, clip, shorten
 from workflows.transcript import Transcript
 
 PREVIEW_CHARS = 400
@@ -37,6 +37,12 @@ MAX_KEYWORD_CHARS = 300
 
 MAX_ANSWER_BYTES = 1_000_000
 """A query's answer stays below the server's limits of 2 MB for a payload and 4 MB for a message."""
+
+MAX_LISTED_BYTES = 200_000
+"""What a list beside the steps may take of an answer. The outcome must fit too: a result beyond 2 MB never ends."""
+
+MAX_LISTED_ARGUMENTS = 1_000
+"""Characters of an effect's arguments where it is listed; its call holds them whole."""
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -144,7 +150,7 @@ class RunState:
             EffectRecord(
                 call=record.id,
                 tool=record.tool,
-                arguments=record.arguments,
+                arguments=clip(record.arguments, MAX_LISTED_ARGUMENTS),
                 idempotency_key=record.idempotency_key,
                 outcome=outcome,
                 reversible=tool.effect == "reversible",
@@ -184,7 +190,8 @@ class RunState:
             steps=len(self.steps),
             calls=len(self.ledger),
             usage=self.usage,
-            effects=self.effects,
+            effects=within_bytes(self.effects, MAX_LISTED_BYTES),
+            total_effects=len(self.effects),
             failure=failure,
         )
         self.finished_at = self.now()
@@ -221,7 +228,18 @@ class RunState:
     def page_of_view(self, asked: InspectRequest) -> RunView:
         """The view with the steps from number `from_step` on, as many as an answer can hold."""
         steps = within_bytes(self.steps[asked.from_step - 1 :], MAX_ANSWER_BYTES)
-        return self.view().model_copy(update={"steps": steps})
+        if len(steps) == 1:  # however large one step is
+            steps = [_clipped(steps[0])]
+        lists = {
+            "requests": self.open_requests(MAX_LISTED_BYTES),
+            "decisions": within_bytes(self.decisions, MAX_LISTED_BYTES),
+            "effects": within_bytes(self.effects, MAX_LISTED_BYTES),
+        }
+        return self.view().model_copy(update={"steps": steps, **lists})
+
+    def open_requests(self, max_bytes: int = MAX_ANSWER_BYTES) -> list[Request]:
+        """The oldest open requests, as many as an answer can hold: when they are decided the others follow."""
+        return within_bytes(list(self.requests.values()), max_bytes)
 
 
 def within_bytes(records: Sequence[ModelT], max_bytes: int) -> list[ModelT]:
@@ -234,6 +252,17 @@ def within_bytes(records: Sequence[ModelT], max_bytes: int) -> list[ModelT]:
             break
         found.append(record)
     return found
+
+
+def _clipped(step: StepRecord) -> StepRecord:
+    """The step, with less of its calls' arguments where it would not fit into an answer."""
+    if len(step.model_dump_json()) <= MAX_ANSWER_BYTES:
+        return step
+    calls = [
+        call.model_copy(update={"arguments": clip(call.arguments, MAX_LISTED_ARGUMENTS)})
+        for call in step.calls
+    ]
+    return step.model_copy(update={"calls": calls})
 
 
 def _keyword(text: str) -> str:

@@ -6,17 +6,15 @@ an undo loses nothing. Its id derives from the run's, so that asking twice undoe
 
 from pydantic import ValidationError
 from temporalio import workflow
-from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from holdfast.contracts import names
 from holdfast.contracts.undo import DoneCall, UndoInput, UndoneCall, UndoOutcome
 from policies.labels import call_summary
+from workflows.any_payloads import NOTHING, any_payloads_async
 from workflows.failure_reading import read_failure
 from workflows.options import as_kwargs, guard_options, undo_options
-
-NOTHING = RawValue(Payload())
 
 
 @workflow.defn(name=names.UNDO_RUN)
@@ -24,6 +22,7 @@ class UndoRun:
     """Undoes the effects of one run. Input: `UndoInput` as JSON. Result: `UndoOutcome`."""
 
     @workflow.run
+    @any_payloads_async
     async def run(self, given: RawValue = NOTHING) -> UndoOutcome:
         """Undo every chosen call that can be undone; what cannot be is listed."""
         asked = _read(given)

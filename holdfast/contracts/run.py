@@ -74,6 +74,9 @@ class RunOutcome(Contract):
     calls: int = 0
     usage: Usage = Usage()
     effects: list[EffectRecord] = []
+    """What was done to the world, in order; long arguments are shortened here, and whole in the call's record."""
+    total_effects: int = 0
+    """How many effects there are; as many of them are listed as an answer can hold."""
     failure: Failure | None = None
 
 
