@@ -70,6 +70,10 @@ def functions(what: str, items: Any) -> tuple[Any, ...]:
     return found
 
 
+MAX_RESULT_CHARS = 300_000
+"""Six bytes each at worst, which is below the server's 2 MB for one result."""
+
+
 def guard_name(guard: Guard) -> str:
     """The name by which a spec knows a guard."""
     return getattr(guard, "__name__", type(guard).__name__)
@@ -116,6 +120,11 @@ def tool_spec(
         )
     except pydantic.ValidationError as error:
         raise DefinitionError(f"Tool {name!r}: {in_words(error)}.") from None
+    if spec.max_result_chars > MAX_RESULT_CHARS:
+        raise DefinitionError(
+            f"Tool {name!r}: max_result_chars can be {MAX_RESULT_CHARS:,} at most, since a larger result could not "
+            "be stored after its effect. Return a reference, or a part of it."
+        )
     _check_name(name)
     check_schema(name, input_schema)
     if input_schema.get("type", "object") != "object":

@@ -24,6 +24,9 @@ from workflows.run_state import RunState
 
 MAX_IGNORED_KEPT = 50
 
+MAX_DECISION_BYTES = 256 * 1024
+"""A decision is kept, shown and told to the model: it holds a word, a reason or a result, not a file."""
+
 
 class HumanDesk:
     """The open requests of a run and the decisions about them."""
@@ -132,6 +135,8 @@ class HumanDesk:
             raise ValueError("say the choice: approve, reject or answer")
         if found := faults(given.model_dump(mode="json")):
             raise ValueError(found[0])
+        if (size := len(given.model_dump_json())) > MAX_DECISION_BYTES:
+            raise ValueError(f"it is {size:,} bytes, and {MAX_DECISION_BYTES:,} is the limit")
         request = decisions.pick(given, list(state.requests.values()))
         if isinstance(request, str):
             raise ValueError(request)  # noqa: TRY004  # not a wrong type: the reason why there is none
@@ -142,6 +147,10 @@ class HumanDesk:
         if why is not None:
             raise ValueError(why)
         return request, choice
+
+    def _too_large(self, arguments: JsonObject) -> str | None:
+        size, limit = len(canonical(arguments)), self._open_state().spec.max_argument_bytes
+        return f"the arguments are {size:,} bytes, and {limit:,} is the limit" if size > limit else None
 
     def _record(self, request: Request, choice: Any, given: DecisionInput, via: Any) -> None:
         state = self._open_state()

@@ -1,0 +1,97 @@
+"""Nothing that a run holds grows beyond what the server stores: a run with much to show ends like any other."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast import Agent, Approval, DefinitionError, Limits, tool
+from holdfast.errors import DecisionRefused
+from holdfast.testing import call, calls, say
+from tests.stage import CLAUDE, SetStage
+
+WRITTEN: list[str] = []
+LARGE = "x" * 60_000
+
+
+@tool(effect="irreversible", idempotent=True, waiver="a list")
+async def write(name: str, body: str) -> str:
+    """Write something."""
+    WRITTEN.append(name)
+    return "written"
+
+
+@tool(effect="irreversible", approval=Approval(by="desk"))
+async def publish(name: str, body: str) -> str:
+    """Publish something."""
+    WRITTEN.append(f"{name}: {len(body)}")
+    return "published"
+
+
+WRITER = Agent(
+    name="writer",
+    instructions="Write.",
+    tools=[write, publish],
+    ladder=[CLAUDE],
+    autonomy="full",
+    limits=Limits(steps=50, calls=200),
+)
+
+
+async def test_a_run_ends_whatever_its_effects_take_to_list(stage: SetStage) -> None:
+    """Three megabytes of arguments in one outcome would never be stored: they are shortened there, and all counted."""
+    WRITTEN.clear()
+    plans = [calls(*(("write", {"name": f"{at}.{n}", "body": LARGE}) for n in range(10))) for at in range(5)]
+    async with stage(WRITER, [*plans, say("ok")]) as on:
+        run = await on.start()
+        outcome = await run.outcome()
+        view = await run.inspect()
+    assert len(WRITTEN) == 50
+    assert (outcome.status, outcome.total_effects, len(outcome.effects)) == ("completed", 50, 50)
+    assert sorted(effect.arguments["name"] for effect in outcome.effects) == sorted(WRITTEN)
+    assert len(outcome.effects[-1].arguments["body"]) < 1_000
+    assert view.steps[0].calls[0].arguments["body"] == LARGE
+
+
+async def test_requests_that_do_not_fit_into_one_answer_come_one_after_another(stage: SetStage) -> None:
+    """Forty large requests are open at once; whoever decides those that are shown is shown the others."""
+    WRITTEN.clear()
+    plan = calls(*(("publish", {"name": str(n), "body": LARGE}) for n in range(30)))
+    async with stage(WRITER, [plan, say("ok")]) as on:
+        run = await on.start()
+        await run.next_request()
+        decided = 0
+        while decided < 30:
+            shown = await run.requests()
+            assert shown
+            for request in shown:
+                assert request.arguments is not None
+                await run.approve(request, by="dana", arguments={**request.arguments, "body": "short"})
+                decided += 1
+        assert await run.result() == "ok"
+        assert (await run.inspect()).status == "completed"
+    assert sorted(WRITTEN) == sorted(f"{n}: 5" for n in range(30))
+
+
+async def test_a_decision_has_its_size(stage: SetStage) -> None:
+    """What a human hands in is bounded as what a model proposes is, and the refusal says by how much."""
+    WRITTEN.clear()
+    async with stage(WRITER, [call("publish", name="a", body="b"), say("ok")]) as on:
+        run = await on.start()
+        request = await run.next_request()
+        with pytest.raises(DecisionRefused, match="65,536 is the limit"):
+            await run.approve(request, by="dana", arguments={"name": "a", "body": "x" * 100_000})
+        with pytest.raises(DecisionRefused, match="262,144 is the limit"):
+            await run.reject(request, by="dana", reason="x" * 1_000_000)
+        await run.reject(request, by="dana", reason="no")
+        assert await run.result() == "ok"
+    assert WRITTEN == []
+
+
+def test_a_tool_cannot_promise_results_that_no_history_could_hold() -> None:
+    """The limit of a result has a limit, which is said where the tool is defined."""
+    with pytest.raises(DefinitionError, match="300,000 at most"):
+
+        @tool(effect="read", max_result_chars=5_000_000)
+        async def read() -> str:
+            """Read."""
+            return ""
