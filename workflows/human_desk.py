@@ -148,10 +148,6 @@ class HumanDesk:
             raise ValueError(why)
         return request, choice
 
-    def _too_large(self, arguments: JsonObject) -> str | None:
-        size, limit = len(canonical(arguments)), self._open_state().spec.max_argument_bytes
-        return f"the arguments are {size:,} bytes, and {limit:,} is the limit" if size > limit else None
-
     def _record(self, request: Request, choice: Any, given: DecisionInput, via: Any) -> None:
         state = self._open_state()
         del state.requests[request.id]
