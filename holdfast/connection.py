@@ -143,6 +143,7 @@ def _reason(error: str) -> str:
         ("http2 error", "what answers there is not a Temporal server, or it expects TLS"),
         ("operation was canceled", "what answers there is not a Temporal server"),
         ("Unimplemented", "what answers there is not a Temporal server"),
+        ("transport error", "what answers there is not a Temporal server, or it went away"),
         ("certificate", "its TLS certificate was not accepted"),
     ):
         if sign in error:

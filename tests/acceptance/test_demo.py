@@ -45,8 +45,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextlib.contextmanager
 def demo(folder: Path, **environment: str) -> Iterator[PythonProcess]:
     """The demo without a terminal, without a key, and with a real account that it must not find."""
+    wide = {"COLUMNS": "400"}  # some test runners set it, and lines would be wrapped
     hidden = {"ANTHROPIC_API_KEY": "", "AWS_PROFILE": "production", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
-    with python_process(RUN_DEMO, cwd=folder, env={**hidden, **environment}) as process:
+    with python_process(RUN_DEMO, cwd=folder, env={**wide, **hidden, **environment}) as process:
         yield process
 
 
