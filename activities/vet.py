@@ -42,7 +42,12 @@ async def _strictest(registry: AgentRegistry, asked: GuardInput, one: VettedCall
         user=asked.user,
     )
     strictest = Verdict.allow()
-    for name, guard in registry.guards(asked.agent, one.tool, writes=one.effect != "read").items():
+    guards = registry.guards(asked.agent, one.tool, writes=one.effect != "read")
+    if missing := [name for name in one.guards if name not in guards]:
+        message = f"this worker has no guard {', '.join(missing)}, which the run began with"
+        failure = Failure(kind="transient", message=message, error="GuardNotServed")
+        raise application_error(failure, retry=True)
+    for name, guard in guards.items():
         try:
             verdict = await call(guard, proposed)
         except Exception as error:

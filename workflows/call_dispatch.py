@@ -114,19 +114,27 @@ class CallDispatch:
                 f"{shorten(str(earlier.arguments), 500)}"
             )
 
+    def _guards(self, one: Proposed) -> tuple[str, ...]:
+        """The guards of a call: those of its tool, and for a write those of the agent."""
+        if one.tool is None:
+            return ()
+        return (*one.tool.guards, *(self._state.spec.guards if one.tool.writes else ()))
+
     async def _vet(self, proposed: list[Proposed]) -> dict[str, Verdict]:
         """Ask the guards about the calls that have any, in one activity."""
         state = self._state
-        guarded = [
-            one
-            for one in proposed
-            if one.tool is not None and (one.tool.guards or (one.tool.writes and state.spec.guards))
-        ]
+        guarded = [one for one in proposed if self._guards(one)]
         if not guarded:
             return {}
         calls = [
-            VettedCall(call=r.id, tool=r.tool, effect=r.effect, arguments=r.arguments)
-            for r in (one.record for one in guarded)
+            VettedCall(
+                call=one.record.id,
+                tool=one.record.tool,
+                effect=one.record.effect,
+                arguments=one.record.arguments,
+                guards=self._guards(one),
+            )
+            for one in guarded
         ]
         summary = labels.vet_summary(call.tool for call in calls)
         try:

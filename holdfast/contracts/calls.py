@@ -55,6 +55,8 @@ class VettedCall(Contract):
     tool: str
     effect: Effect
     arguments: JsonObject
+    guards: tuple[str, ...] = ()
+    """The guards that the run's own spec names for it: each of them must be asked."""
 
 
 class GuardInput(Contract):

@@ -88,6 +88,27 @@ async def test_a_guard_that_cannot_be_asked_has_not_allowed_anything(stage: SetS
     assert PAID == []
 
 
+async def test_a_guard_that_is_gone_from_the_code_still_guards_the_runs_that_began_with_it(
+    stage: SetStage,
+) -> None:
+    """A run lives by the guards it recorded: a worker of a newer release, without one of them, refuses the call."""
+    PAID.clear()
+
+    def careful(proposed: ProposedCall) -> Verdict:
+        return Verdict.refuse("never")
+
+    question, plan = call("ask_human", question="Go on?"), call("pay", order="A-1", cents=1)
+    async with stage(agent_with(pay, guards=[careful]), [question]) as on:
+        run = await on.start()
+        await run.next_request()
+    async with stage(agent_with(pay), [plan, say("ok")], task_queue=on.client.task_queue) as on:
+        [request] = await run.requests()
+        await run.answer(request, "yes", by="dana")
+        assert await run.result() == "ok"
+        assert "this worker has no guard careful" in on.told()[0]
+    assert PAID == []
+
+
 async def test_an_agents_guards_see_writes_and_a_tools_guards_see_its_reads(stage: SetStage) -> None:
     """Reads pass by the agent's guards; a tool that wants its reads vetted has guards of its own."""
     seen: list[str] = []
