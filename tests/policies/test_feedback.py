@@ -53,8 +53,10 @@ def test_a_cut_result_keeps_its_limit_and_is_cut_once(value: Any, limit: int) ->
 
 
 def test_a_short_result_stays_what_it_is() -> None:
-    """A result within its limit is not turned into text."""
-    assert cut({"a": [1, 2]}, 100) == {"a": [1, 2]}
+    """A result within its limit, up to the last character, is not turned into text."""
+    result = {"a": [1, 2]}
+    assert cut(result, len(render(result))) == result
+    assert isinstance(cut(result, len(render(result)) - 1), str)
 
 
 def test_results_name_their_call() -> None:

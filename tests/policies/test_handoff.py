@@ -111,6 +111,12 @@ def test_sound_calls_are_kept_as_they_are(arguments: JsonObject) -> None:
     assert contain([a_call(input=Unparsed(json.dumps(arguments)))], 100_000) == ([given], [])
 
 
+def test_what_a_provider_adds_to_a_call_is_kept() -> None:
+    """Fields of a tool_use block that nobody knows yet go back with it, made fit to be stored."""
+    legal, defects = contain([a_call(caller={"type": "direct"}, score=float("nan"))], LIMIT)
+    assert (legal, defects) == ([a_call(caller={"type": "direct"}, score="nan")], [])
+
+
 @pytest.mark.parametrize(
     "fields,problem",
     [
