@@ -32,6 +32,10 @@ class LiveText:
         return self.read()[-LIVE_TEXT_CHARS:]
 
 
+MAX_PLAN_BYTES = 1_500_000
+"""A larger answer could not be stored, nor be the result of a run: 2 MB is the server's limit for one value."""
+
+
 PlanActivity = Callable[[PlanInput], Awaitable[PlanOutcome]]
 
 
@@ -46,10 +50,19 @@ def plan_activity(registry: AgentRegistry, cache: TranscriptCache) -> PlanActivi
             spec = await _spec(registry, asked)
             messages = await _transcript(cache, asked)
             outcome = await _ask(registry, spec, asked, messages, live)
+            _check_size(outcome)
         cache.append(asked.run, asked.after, Message(role="assistant", content=outcome.content))
         return outcome.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
 
     return plan
+
+
+def _check_size(outcome: PlanOutcome) -> None:
+    """Raises ApplicationError for an answer that cannot be kept: it would be asked for, and paid, once more."""
+    size = len(outcome.model_dump_json().encode())
+    if size > MAX_PLAN_BYTES:
+        message = f"the answer is {size:,} bytes, and {MAX_PLAN_BYTES:,} is the limit"
+        raise application_error(Failure(kind="limit", message=message, error="AnswerTooLarge"), retry=False)
 
 
 async def _spec(registry: AgentRegistry, asked: PlanInput) -> AgentSpec:

@@ -135,7 +135,7 @@ class HumanDesk:
             raise ValueError("say the choice: approve, reject or answer")
         if found := faults(given.model_dump(mode="json")):
             raise ValueError(found[0])
-        if (size := len(given.model_dump_json())) > MAX_DECISION_BYTES:
+        if (size := len(given.model_dump_json().encode())) > MAX_DECISION_BYTES:
             raise ValueError(f"it is {size:,} bytes, and {MAX_DECISION_BYTES:,} is the limit")
         request = decisions.pick(given, list(state.requests.values()))
         if isinstance(request, str):

@@ -247,7 +247,7 @@ def within_bytes(records: Sequence[ModelT], max_bytes: int) -> list[ModelT]:
     found: list[ModelT] = []
     size = 0
     for record in records:
-        size += len(record.model_dump_json())
+        size += len(record.model_dump_json().encode())
         if found and size > max_bytes:
             break
         found.append(record)
@@ -256,7 +256,7 @@ def within_bytes(records: Sequence[ModelT], max_bytes: int) -> list[ModelT]:
 
 def _clipped(step: StepRecord) -> StepRecord:
     """The step, with less of its calls' arguments where it would not fit into an answer."""
-    if len(step.model_dump_json()) <= MAX_ANSWER_BYTES:
+    if len(step.model_dump_json().encode()) <= MAX_ANSWER_BYTES:
         return step
     calls = [
         call.model_copy(update={"arguments": clip(call.arguments, MAX_LISTED_ARGUMENTS)})

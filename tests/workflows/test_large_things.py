@@ -87,6 +87,16 @@ async def test_a_decision_has_its_size(stage: SetStage) -> None:
     assert WRITTEN == []
 
 
+async def test_an_answer_too_large_to_keep_goes_to_the_next_rung(stage: SetStage) -> None:
+    """It is not asked for again, and the run neither hangs nor ends with a result that cannot be stored."""
+    agent = WRITER.but(ladder=[CLAUDE, CLAUDE])
+    async with stage(agent, [say("ü" * 1_000_000), say("In short: ü.")]) as on:
+        run = await on.start()
+        assert await run.result() == "In short: ü."
+        notices = [event.text async for event in run.events() if event.kind == "notice"]
+    assert any("1,500,000 is the limit" in text for text in notices)
+
+
 def test_a_tool_cannot_promise_results_that_no_history_could_hold() -> None:
     """The limit of a result has a limit, which is said where the tool is defined."""
     with pytest.raises(DefinitionError, match="300,000 at most"):
