@@ -53,14 +53,14 @@ async def test_a_run_ends_whatever_its_effects_take_to_list(stage: SetStage) -> 
 
 
 async def test_requests_that_do_not_fit_into_one_answer_come_one_after_another(stage: SetStage) -> None:
-    """Forty large requests are open at once; whoever decides those that are shown is shown the others."""
+    """Twenty large requests are open at once; whoever decides those that are shown is shown the others."""
     WRITTEN.clear()
-    plan = calls(*(("publish", {"name": str(n), "body": LARGE}) for n in range(30)))
+    plan = calls(*(("publish", {"name": str(n), "body": LARGE}) for n in range(20)))
     async with stage(WRITER, [plan, say("ok")]) as on:
         run = await on.start()
         await run.next_request()
         decided = 0
-        while decided < 30:
+        while decided < 20:
             shown = await run.requests()
             assert shown
             for request in shown:
@@ -69,7 +69,7 @@ async def test_requests_that_do_not_fit_into_one_answer_come_one_after_another(s
                 decided += 1
         assert await run.result() == "ok"
         assert (await run.inspect()).status == "completed"
-    assert sorted(WRITTEN) == sorted(f"{n}: 5" for n in range(30))
+    assert sorted(WRITTEN) == sorted(f"{n}: 5" for n in range(20))
 
 
 async def test_a_decision_has_its_size(stage: SetStage) -> None:
