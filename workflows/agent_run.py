@@ -16,7 +16,7 @@ from holdfast.contracts import names
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.messages import Message, Page, PageRequest, text_block, text_of, user_text
 from holdfast.contracts.plans import PlanOutcome
-from holdfast.contracts.requests import Decision, DecisionInput, Request
+from holdfast.contracts.requests import Decision, Request
 from holdfast.contracts.run import (
     EventsRequest,
     InspectRequest,
@@ -127,8 +127,9 @@ class AgentRun:
         if following == "answer":
             return await self._text_answer(state, plan, step, planning, last_turn=last_turn)
         planning.sound_answer()
-        if len(calls) == 1 and calls[0]["name"] == names.FINISH and not plan.defects:
-            return self._finish(state, calls[0], last_turn=last_turn)
+        if len(calls) == 1 and calls[0]["name"] == names.FINISH:
+            problems = [defect.message for defect in plan.defects]
+            return self._finish(state, calls[0], problems, last_turn=last_turn)
         if last_turn:
             return None
         return await dispatch.carry_out(plan, step)
@@ -151,11 +152,11 @@ class AgentRun:
         return [text_block(stops.SILENT if silent else stops.FINISH_FIRST)], {}
 
     def _finish(
-        self, state: RunState, call: JsonObject, *, last_turn: bool
+        self, state: RunState, call: JsonObject, problems: list[str], *, last_turn: bool
     ) -> tuple[list[JsonObject], dict[int, str]] | None:
-        """End the run with the result, or send it back when it does not fit."""
+        """End the run with the result, or send it back when it does not fit; `problems` were found before."""
         given = call["input"]
-        found = finishing.result_problems(state.spec, given)
+        found = problems or finishing.result_problems(state.spec, given)
         if not found:
             state.end(given["status"], output=finishing.output_of(given), reason=given.get("reason", ""))
             return None
@@ -227,12 +228,14 @@ class AgentRun:
     @workflow.update(
         name=names.DECIDE, description="Decide a request; a decision that does not fit is refused"
     )
-    async def decide(self, decision: DecisionInput) -> Decision:
+    @any_payloads_async
+    async def decide(self, decision: RawValue = NOTHING) -> Decision:
         """Decide a request and hear whether it counted."""
         return await self._desk.by_update(decision)
 
     @decide.validator
-    def _validate_decide(self, decision: DecisionInput) -> None:
+    @any_payloads
+    def _validate_decide(self, decision: RawValue = NOTHING) -> None:
         self._desk.validate(decision)
 
     @workflow.query(name=names.INSPECT, description="The run: steps, calls, requests, effects, cost")

@@ -40,9 +40,9 @@ class HumanDesk:
         """Put a signal in the tray, whatever it holds: what cannot be read is recorded, not dropped."""
         self._tray.append(("signal", choice, _read(raw)))
 
-    async def by_update(self, given: DecisionInput) -> Decision:
+    async def by_update(self, raw: RawValue) -> Decision:
         """Put an update in the tray and wait until it counts."""
-        request, choice = self._check(given, given.choice)
+        given, request, choice = self._fitting(raw)
         self._tray.append(("update", choice, given.model_copy(update={"request": request.id})))
         await workflow.wait_condition(lambda: request.id in self._decided)
         decision = self._decided[request.id]
@@ -50,10 +50,17 @@ class HumanDesk:
             raise ApplicationError(f"{decision.by} decided first: {decision.choice}", type="DecisionRefused")
         return decision
 
-    def validate(self, given: DecisionInput) -> None:
+    def validate(self, raw: RawValue) -> None:
         """Refuse an update that does not fit. Raises ApplicationError of type DecisionRefused."""
+        self._fitting(raw)
+
+    def _fitting(self, raw: RawValue) -> tuple[DecisionInput, Request, Choice]:
+        """The decision in an update, and what it is about. Raises ApplicationError of type DecisionRefused."""
         try:
-            self._check(given, given.choice)
+            given = _read(raw)
+            if isinstance(given, str):
+                raise ValueError(given)  # noqa: TRY004, TRY301  # not a wrong type: what is wrong with it, in words
+            return (given, *self._check(given, given.choice))
         except ValueError as error:
             raise ApplicationError(str(error), type="DecisionRefused", non_retryable=True) from None
 
@@ -188,14 +195,14 @@ def _read(raw: RawValue) -> DecisionInput | str:
     example = '{"request": "…", "by": "your-name"}'
     try:
         if raw is NOTHING:
-            return f"it holds nothing; the signal takes {example}"
+            return f"it holds nothing; send {example}"
         value = workflow.payload_converter().from_payload(raw.payload, Any)
         if not isinstance(value, dict):
-            return f"it must be an object; the signal takes {example}"
+            return f"it must be an object; send {example}"
         return DecisionInput.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "it"
-        return f"{where}: {first['msg']}; the signal takes {example}"
+        return f"{where}: {first['msg']}; send {example}"
     except Exception as error:  # noqa: BLE001  # a payload can be anything
-        return f"it cannot be read ({type(error).__name__}); the signal takes {example}"
+        return f"it cannot be read ({type(error).__name__}); send {example}"

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from temporalio.api.common.v1 import Payload
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
 
 from holdfast import Agent, Approval, ProposedCall, Run, Verdict, tool
 from holdfast.contracts.run import RunView
@@ -266,6 +267,22 @@ async def test_a_signal_that_holds_garbage_is_recorded_and_hurts_nobody(stage: S
     assert PAID == ["A-1 5"]
     assert len(view.ignored) == len(GARBAGE)
     assert all(one.signal == "approve" and one.why for one in view.ignored)
+
+
+async def test_an_update_that_holds_garbage_is_refused_in_words(stage: SetStage) -> None:
+    """Whatever an update holds, its sender hears what is wrong with it, and the run waits on."""
+    async with stage(CASHIER, [PAY, say("ok")]) as on:
+        run = await on.start()
+        request = await run.next_request()
+        for payloads in GARBAGE.values():
+            with pytest.raises(WorkflowUpdateFailedError) as caught:
+                await handle(on, run).execute_update("decide", args=payloads)
+            assert isinstance(caught.value.cause, ApplicationError)
+            assert caught.value.cause.type == "DecisionRefused"
+        assert (await run.inspect()).ignored == []
+        await run.reject(request, by="dana", reason="no")
+        assert await run.result() == "ok"
+    assert PAID == []
 
 
 async def test_two_requests_may_be_answered_in_the_other_order(stage: SetStage) -> None:
