@@ -8,6 +8,7 @@ from temporalio import activity
 from activities.failing import application_error
 from activities.heartbeat import heartbeating
 from activities.registry import AgentRegistry
+from activities.results import with_misfits
 from activities.rules import plan_by_rules
 from activities.run_queries import ask_run
 from activities.transcripts import TranscriptCache, TranscriptMismatch
@@ -50,6 +51,7 @@ def plan_activity(registry: AgentRegistry, cache: TranscriptCache) -> PlanActivi
             spec = await _spec(registry, asked)
             messages = await _transcript(cache, asked)
             outcome = await _ask(registry, spec, asked, messages, live)
+            outcome = await with_misfits(registry.version(asked.agent, asked.digest), outcome)
             _check_size(outcome)
         cache.append(asked.run, asked.after, Message(role="assistant", content=outcome.content))
         return outcome.model_copy(update={"seconds": round(time.monotonic() - started, 3)})

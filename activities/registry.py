@@ -40,6 +40,11 @@ class AgentRegistry:
             )
         return self._agents[name]
 
+    def version(self, name: str, digest: str) -> Agent[Any] | None:
+        """The agent of that name, if this worker has just this version of it."""
+        found = self._agents.get(name)
+        return found if found is not None and found.digest == digest else None
+
     def spec(self, digest: str) -> AgentSpec | None:
         """The spec of that digest, if it is known here."""
         return self._specs.get(digest)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any, Generic, NoReturn, cast
 
+from pydantic import ValidationError
 from temporalio.client import Client as TemporalClient
 from temporalio.client import (
     WorkflowFailureError,
@@ -41,6 +42,7 @@ from holdfast.errors import (
     RunNotFound,
     UsageError,
 )
+from holdfast.promises import in_words
 
 QUERY_TIMEOUT = timedelta(seconds=10)
 DECISION_TIMEOUT = timedelta(seconds=30)
@@ -153,7 +155,8 @@ class Run(Generic[OutT]):
 
         Raises:
             RunNotCompleted: It ended as partial, failed or cancelled; `.outcome` holds what there is.
-            UsageError: It could not begin: its input or its agent's name was wrong.
+            UsageError: It could not begin: its input or its agent's name was wrong; or its output has another
+                type than the agent has here.
         """
         outcome = await self.outcome()
         if outcome.status != "completed":
@@ -162,7 +165,13 @@ class Run(Generic[OutT]):
             )
         if self._agent is None:
             return cast(OutT, outcome.output)
-        return self._agent.adapter.validate_json(json.dumps(outcome.output))
+        try:
+            return self._agent.adapter.validate_json(json.dumps(outcome.output))
+        except ValidationError as error:  # the run's worker had another version of the type
+            raise UsageError(
+                f"Run {self.id} is completed, but its output does not fit the type of agent "
+                f"{self._agent.name!r} here: {in_words(error)}. `outcome()` returns it as data."
+            ) from None
 
     async def outcome(self) -> RunOutcome:
         """Wait for the end, and return everything there is: status, output, effects, usage.
