@@ -27,7 +27,7 @@ from holdfast.contracts.run import (
     StepRecord,
 )
 from holdfast.contracts.spec import AgentSpec
-from holdfast.contracts.undo import DoneCall
+from holdfast.contracts.undo import DoneCall, EffectsRequest
 from policies import feedback, finishing, limits, stops
 from policies.handoff import SILENCE
 from policies.json_safety import faults
@@ -264,9 +264,9 @@ class AgentRun:
         return self._started().spec
 
     @workflow.query(name=names.EFFECTS, description="The writing calls made, with what their undo needs")
-    def effects(self) -> list[DoneCall]:
-        """What was done to the world, oldest first."""
-        return self._started().done_calls
+    def effects(self, asked: EffectsRequest) -> list[DoneCall]:
+        """A page of what was done to the world, oldest first."""
+        return self._started().page_of_done_calls(asked.after)
 
     def _started(self) -> RunState:
         if self._state is None:

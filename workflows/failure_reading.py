@@ -51,7 +51,10 @@ def _timeout(cause: TimeoutError) -> ReadFailure:
     match cause.type:
         case TimeoutType.SCHEDULE_TO_START:
             message = "no worker took the call in time: is one running on the tool's task queue?"
-            return ReadFailure(Failure(kind="transient", message=message, error="NoWorker"), started=False)
+            # The cause is the failure of an earlier attempt, which may have had its effect.
+            return ReadFailure(
+                Failure(kind="transient", message=message, error="NoWorker"), started=cause.cause is not None
+            )
         case TimeoutType.HEARTBEAT:
             message = "the worker that carried it out fell silent"
             return ReadFailure(Failure(kind="transient", message=message, error="WorkerLost"))

@@ -225,6 +225,10 @@ class RunState:
         """Events from number `after` on, as many as an answer can hold, at least one."""
         return within_bytes(self.events[asked.after : asked.after + asked.limit], MAX_ANSWER_BYTES)
 
+    def page_of_done_calls(self, after: int) -> list[DoneCall]:
+        """The writing calls made from number `after` on, as many as an answer can hold, at least one."""
+        return within_bytes(self.done_calls[after:], MAX_ANSWER_BYTES)
+
     def page_of_view(self, asked: InspectRequest) -> RunView:
         """The view with the steps from number `from_step` on, as many as an answer can hold."""
         steps = within_bytes(self.steps[asked.from_step - 1 :], MAX_ANSWER_BYTES)

@@ -10,7 +10,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from holdfast.contracts import names
-from holdfast.contracts.undo import DoneCall, UndoInput, UndoneCall, UndoOutcome
+from holdfast.contracts.undo import DoneCall, EffectsRequest, UndoInput, UndoneCall, UndoOutcome
 from policies.labels import call_summary
 from workflows.any_payloads import NOTHING, any_payloads_async
 from workflows.failure_reading import read_failure
@@ -30,16 +30,9 @@ class UndoRun:
         return UndoOutcome(run=asked.run, by=asked.by, note=asked.note, calls=undone)
 
     async def _done_calls(self, asked: UndoInput) -> list[DoneCall]:
-        try:
-            done: list[DoneCall] = await workflow.execute_activity(
-                names.LIST_EFFECTS,
-                asked.run,
-                result_type=list[DoneCall],
-                **as_kwargs(guard_options(f"effects of {asked.run}"[:180])),
-            )
-        except ActivityError as error:
-            message = read_failure(error).failure.message
-            raise ApplicationError(message, type="EffectsUnknown", non_retryable=True) from error
+        done: list[DoneCall] = []
+        while page := await self._page(asked.run, len(done)):
+            done += page
         if asked.calls is None:
             return done
         known = {one.input.call for one in done}
@@ -51,6 +44,20 @@ class UndoRun:
                 non_retryable=True,
             )
         return [one for one in done if one.input.call in asked.calls]
+
+    async def _page(self, run: str, after: int) -> list[DoneCall]:
+        """The run's effects from number `after` on, empty at their end. One answer does not hold them all."""
+        try:
+            page: list[DoneCall] = await workflow.execute_activity(
+                names.LIST_EFFECTS,
+                EffectsRequest(run=run, after=after),
+                result_type=list[DoneCall],
+                **as_kwargs(guard_options(f"effects of {run}"[:180])),
+            )
+        except ActivityError as error:
+            message = read_failure(error).failure.message
+            raise ApplicationError(message, type="EffectsUnknown", non_retryable=True) from error
+        return page
 
     async def _undo(self, done: DoneCall) -> UndoneCall:
         call, tool = done.input.call, done.tool.name

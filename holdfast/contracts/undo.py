@@ -28,6 +28,13 @@ class DoneCall(Contract):
     tool: ToolSpec
 
 
+class EffectsRequest(Contract):
+    """Asks for the writing calls of a run from number `after` on, as many as one answer can hold."""
+
+    run: str
+    after: int = 0
+
+
 class UndoneCall(Contract):
     """What became of one call.
 

@@ -211,7 +211,9 @@ OUTCOME = run.RunOutcome(
     failure=FAILURE,
 )
 VERDICT = calls.Verdict(kind="ask", why="on a Friday?", by="dana", guard="not_on_fridays")
-VETTED = calls.VettedCall(call="3.1", tool="ec2.stop", effect="reversible", arguments=ARGUMENTS)
+VETTED = calls.VettedCall(
+    call="3.1", tool="ec2.stop", effect="reversible", arguments=ARGUMENTS, guards=("not_on_fridays",)
+)
 UNDONE = undo.UndoneCall(call="3.1", tool="ec2.stop", outcome="failed", failure=FAILURE)
 
 
@@ -247,6 +249,7 @@ def examples() -> dict[str, BaseModel]:
         "Defect": plans.Defect(block=2, message="it is no JSON"),
         "DoneCall": undo.DoneCall(input=TOOL_INPUT, tool=STOP),
         "EffectRecord": EFFECT,
+        "EffectsRequest": undo.EffectsRequest(run="ticket-88", after=7),
         "EventsRequest": run.EventsRequest(after=7, limit=9),
         "Failure": FAILURE,
         "GuardInput": calls.GuardInput(
