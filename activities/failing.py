@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from holdfast.contracts.calls import Failure
@@ -14,8 +15,10 @@ def application_error(
     """The error to raise: its type is the failure's kind, its detail the failure.
 
     `retry_after` in seconds overrides the retry policy's next delay. `started=False` says that the activity
-    failed before it began its work, so that nothing can have happened.
+    failed before it began its work, so that nothing can have happened; it holds of a first attempt only, since
+    an earlier one may have done its work and lost its answer.
     """
+    started = started or activity.info().attempt > 1
     return ApplicationError(
         failure.message,
         failure.model_dump(mode="json"),
