@@ -208,6 +208,7 @@ OUTCOME = run.RunOutcome(
     calls=41,
     usage=USAGE,
     effects=[EFFECT],
+    total_effects=41,
     failure=FAILURE,
 )
 VERDICT = calls.Verdict(kind="ask", why="on a Friday?", by="dana", guard="not_on_fridays")

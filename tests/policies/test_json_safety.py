@@ -14,8 +14,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.json_safety import MAX_DEPTH, MAX_INTEGER, MAX_VALUES, brief, faults, safe, safe_text, shorten
-from tests.strategies import Unspeakable, any_values, doubled, hostile_texts, json_values, worst
+from policies.json_safety import (
+    MAX_DEPTH,
+    MAX_INTEGER,
+    MAX_VALUES,
+    brief,
+    clip,
+    faults,
+    safe,
+    safe_text,
+    shorten,
+)
+from tests.strategies import Unspeakable, any_values, doubled, hostile_texts, json_objects, json_values, worst
 
 
 def stored(value: Any) -> Any:
@@ -166,3 +176,29 @@ def test_a_shortened_text_has_its_head_and_tail_and_says_what_is_missing() -> No
     assert set(tail) == {"b"}
     assert note == f"[… {1000 - len(head) - len(tail)} of 1000 characters left out …]"
     assert len(head) > 2 * len(tail)
+
+
+@given(
+    st.dictionaries(
+        hostile_texts.map(safe_text), json_values | st.text(max_size=500).map(safe_text), max_size=30
+    )
+)
+def test_a_clipped_object_has_the_beginning_of_each_value(value: dict[str, Any]) -> None:
+    """What is shown of large arguments has about the size that was asked for, and of small ones is all of it."""
+    for limit in (200, 2000):
+        clipped = clip(value, limit)
+        assert faults(clipped) == []
+        assert len(json.dumps(clipped, ensure_ascii=False)) <= 3 * limit
+        if len(json.dumps(value)) <= limit:
+            assert clipped == value
+    kept = {key: item for key, item in clip(value, 20_000).items() if key in value}
+    assert kept == value or len(json.dumps(value)) > 20_000
+
+
+@given(json_objects)
+def test_a_clipped_object_says_what_is_missing(value: dict[str, Any]) -> None:
+    """Of more values than there is room for, the first are shown and all are counted."""
+    many = {f"{number} {'x' * 70}": value for number in range(50)}
+    clipped = clip(many, 800)
+    assert clipped["…"] == "50 values"
+    assert len(clipped) == 11
