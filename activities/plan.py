@@ -1,5 +1,8 @@
 """The planning activity: put the transcript together, ask one rung, hand over what it answered."""
 
+import asyncio
+import importlib
+import sys
 import time
 from collections.abc import Awaitable, Callable
 
@@ -17,6 +20,8 @@ from holdfast.contracts.calls import Failure
 from holdfast.contracts.messages import Message, Page, PageRequest
 from holdfast.contracts.plans import PlanInput, PlanOutcome
 from holdfast.contracts.spec import AgentSpec, RulesRung
+
+PROVIDER = "activities.providers.anthropic"
 
 LIVE_TEXT_CHARS = 2000
 """How much of the growing answer a heartbeat carries."""
@@ -94,7 +99,10 @@ async def _ask(
     rung = spec.ladder[asked.rung]
     if isinstance(rung, RulesRung):
         return await plan_by_rules(registry, spec, rung, asked, messages)
-    # Imported on first use: the SDK takes seconds, and agents that plan by rules never need it.
+    # Imported on first use: the SDK takes seconds, in which the worker's other work goes on, and agents that plan
+    # by rules never need it.
+    if PROVIDER not in sys.modules:
+        await asyncio.to_thread(importlib.import_module, PROVIDER)
     from activities.providers.answer_stream import AnswerStream
     from activities.providers.anthropic import plan_with_claude
 
