@@ -155,6 +155,17 @@ def check_schema(name: str, schema: JsonObject) -> None:
         raise DefinitionError(f"Tool {name!r}: its JSON Schema does not compile: {first}") from None
 
 
+def closed(schema: JsonObject) -> JsonObject:
+    """The schema, refusing unknown fields within arguments too, except where a type itself takes them.
+
+    pydantic drops what a nested model does not know: what was approved would not be what is executed.
+    """
+    for definition in schema.get("$defs", {}).values():
+        if "properties" in definition:
+            definition.setdefault("additionalProperties", False)
+    return schema
+
+
 def _check_promises(spec: ToolSpec, retry: RetrySpec | None) -> None:
     name = spec.name
     if spec.effect == "reversible" and not spec.has_undo:

@@ -32,6 +32,7 @@ from holdfast.promises import (
     Probe,
     Undo,
     check_schema,
+    closed,
     first_sentence,
     in_words,
     listed,
@@ -376,7 +377,7 @@ def _arguments_model(
             model = pydantic.create_model(
                 f"{name}_arguments", __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields
             )
-            schema = model.model_json_schema()
+            schema = closed(model.model_json_schema())
     except (pydantic.errors.PydanticUserError, NameError, TypeError, ValueError) as error:
         raise DefinitionError(
             f"Tool {name!r}: its parameters have no JSON form. {first_sentence(error)}"

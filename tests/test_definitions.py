@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
 from holdfast import (
-    Agent,
     Approval,
-    Call,
     DefinitionError,
-    Finish,
     Limits,
     Model,
-    PastCall,
-    PlanView,
-    ProposedCall,
     Retry,
     Rules,
     Tool,
     ToolContext,
     Verdict,
     arg,
-    remote_tool,
     tool,
 )
-from holdfast.contracts.spec import AgentSpec
+from tests.defined import Fussy, a_tool, allow, an_agent, from_schema, pay, plan, remote, take_back
 
 Define = Callable[[], Any]
 
@@ -41,46 +31,9 @@ class NotData:
     """A type that has no JSON form."""
 
 
-class Order(BaseModel):
-    """Arguments of a remote tool."""
-
-    number: int
-
-
-def pay(ctx: ToolContext, order: str, amount: Decimal = Decimal(1)) -> str:
-    """Pay an order."""
-    return f"paid {amount} for {order}"
-
-
-def rehearse(order: str, amount: Decimal) -> str:
-    """Dry run of `pay`."""
-    return f"would pay {amount} for {order}"
-
-
 def rehearse_otherwise(number: int) -> str:
     """A dry run that cannot be called as `pay` is."""
     return str(number)
-
-
-def take_back(ctx: ToolContext, call: PastCall) -> None:
-    """Undo."""
-
-
-def allow(call: ProposedCall) -> Verdict:
-    """A guard."""
-    return Verdict.allow()
-
-
-class Fussy:
-    """A guard that is an object."""
-
-    def __call__(self, call: ProposedCall) -> Verdict:
-        return Verdict.refuse(f"not {call.tool}")
-
-
-def plan(view: PlanView) -> list[Call] | Finish:
-    """Rules."""
-    return Finish("done")
 
 
 def undocumented(order: str) -> str:
@@ -130,30 +83,6 @@ def maybe_context(ctx: ToolContext | None, order: str) -> str:
 def two_contexts(ctx: ToolContext, also: ToolContext) -> str:
     """Take two contexts."""
     return ""
-
-
-def a_tool(**options: Any) -> Tool[..., Any]:
-    """`pay` with these promises."""
-    return tool(**options)(pay)
-
-
-def from_schema(schema: Any, **options: Any) -> Tool[..., Any]:
-    """A tool with this schema."""
-    return Tool.from_schema(
-        "lookup", lambda _ctx, given: given, description="Look.", input_schema=schema, **options
-    )
-
-
-def remote(**options: Any) -> Tool[..., Any]:
-    """A remote tool."""
-    given: dict[str, Any] = {"task_queue": "billing", "description": "Pay.", "input_schema": {}, **options}
-    return remote_tool("pay", **given)
-
-
-def an_agent(**options: Any) -> Agent[Any]:
-    """An agent that is right but for `options`."""
-    given: dict[str, Any] = {"name": "agent", "instructions": "", "ladder": [Model("m")], **options}
-    return Agent(**given)
 
 
 def named(name: str) -> Tool[..., Any]:
@@ -280,117 +209,3 @@ def test_what_cannot_be_kept_is_refused_where_it_is_written(what: str) -> None:
         define()
     assert len(str(caught.value)) < 500
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
-
-
-def test_one_decorator_may_stand_above_many_functions() -> None:
-    """The promises of a decorator that is used again are all kept, its guards first of all."""
-    guarded = tool(effect="reversible", undo=take_back, guards=[allow], name="first")
-    for made in (guarded(pay), guarded(pay)):
-        assert (made.spec.name, made.spec.guards, made.spec.has_undo) == ("first", ("allow",), True)
-        assert made.guards == (allow,)
-
-
-def test_a_tool_is_still_its_function() -> None:
-    """Calling a tool calls the function, as a unit test does; a remote one says where it runs."""
-    ctx = ToolContext(run="r", call="1.1", agent="a", idempotency_key="k")
-    assert a_tool()(ctx, "7", amount=Decimal(2)) == "paid 2 for 7"
-    with pytest.raises(TypeError, match="it runs on task queue 'billing'"):
-        remote()(order="7")
-
-
-def test_the_model_sees_the_arguments_and_not_the_context() -> None:
-    """The schema holds the function's parameters with their defaults, and takes no others."""
-    schema = a_tool().spec.input_schema
-    assert set(schema["properties"]) == {"order", "amount"}
-    assert schema["required"] == ["order"]
-    assert schema["additionalProperties"] is False
-
-
-@pytest.mark.filterwarnings("error")
-def test_arguments_may_be_called_as_they_are() -> None:
-    """`schema`, `copy` and `model_id` are good names of arguments, whatever pydantic calls its methods."""
-
-    def query(schema: str, copy: bool, json: str = "", model_id: int = 0) -> str:
-        """Query a table."""
-        return f"{schema} {copy} {json} {model_id}"
-
-    made = tool(query)
-    assert list(made.spec.input_schema["properties"]) == ["schema", "copy", "json", "model_id"]
-    assert made.arguments is not None
-    parsed = made.arguments.model_validate({"schema": "s", "copy": True, "model_id": 3})
-    assert {name: getattr(parsed, name) for name in made.arguments.model_fields} == {
-        "schema": "s", "copy": True, "json": "", "model_id": 3,
-    }  # fmt: skip
-
-
-def test_a_dry_run_may_have_a_context_or_none() -> None:
-    """What matters is that it can be called with the tool's arguments."""
-    assert a_tool(dry_run=rehearse).spec.has_dry_run
-    assert a_tool(dry_run=pay).spec.has_dry_run
-
-
-def test_schemas_reach_the_model_as_they_are() -> None:
-    """A given schema is not rewritten, whatever its draft, and an output may be of any type."""
-    schema = {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "type": "object",
-        "x-note": [1, {"a": None}],
-    }
-    made = from_schema(copy.deepcopy(schema), output_schema={"type": "array"})
-    assert made.spec.input_schema == schema
-    assert made.spec.output_schema == {"type": "array"}
-    assert remote(input_schema=Order).spec.input_schema == Order.model_json_schema()
-
-
-def test_a_remote_tool_is_guarded_here() -> None:
-    """Its code is elsewhere; its guards are not."""
-    made = remote(guards=[allow, Fussy()])
-    assert made.spec.guards == ("allow", "Fussy")
-    assert [type(guard).__name__ for guard in made.guards] == ["function", "Fussy"]
-    assert made.spec.task_queue == "billing"
-
-
-def test_undeclared_promises_are_the_safe_ones() -> None:
-    """A tool that promises nothing is taken for an irreversible write, and an agent simulates it."""
-    spec = a_tool().spec
-    assert (spec.effect, spec.idempotent, spec.repeatable, spec.writes) == (
-        "irreversible",
-        False,
-        False,
-        True,
-    )
-    assert an_agent().spec.autonomy == "observe"
-
-
-def test_durations_are_kept_in_seconds() -> None:
-    """A spec is data for every language."""
-    spec = a_tool(
-        timeout=timedelta(minutes=2), heartbeat=None, approval=Approval(expires_in=timedelta(days=1))
-    ).spec
-    assert (spec.timeout_seconds, spec.heartbeat_seconds) == (120.0, None)
-    assert spec.approval is not None
-    assert spec.approval.expires_in_seconds == 86_400.0
-    assert Limits(cost_usd="0.50", wall_clock=timedelta(hours=2)).wall_clock_seconds == 7200.0
-
-
-def test_an_agent_is_the_same_after_it_was_sent() -> None:
-    """What a run records is the agent that was defined: same data, same version."""
-    agent = an_agent(
-        tools=[
-            a_tool(approval=Approval(when=(arg("amount") > Decimal("1.50")) | arg("order").is_in(("a", 1))))
-        ],
-        output=list[Order] | None,
-        ladder=[Model("m", thinking={"type": "enabled", "budget_tokens": 1024}), Rules(plan)],
-        limits=Limits(cost_usd="0.50"),
-    )
-    again = AgentSpec.model_validate_json(agent.spec.model_dump_json())
-    assert again.digest == agent.digest
-
-
-def test_a_changed_agent_is_another_version() -> None:
-    """`but` leaves the agent as it is and makes one with another digest, or with the same if nothing changed."""
-    agent = an_agent(tools=[a_tool()])
-    assert agent.but(instructions="Be quick.").digest != agent.digest
-    assert agent.but(instructions="").digest == agent.digest
-    assert agent.tool("pay") is agent.tools[0]
-    assert an_agent(ladder=[Rules(plan)]).planner("plan") is plan

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, get_args
 
+import pydantic_core
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +42,12 @@ def test_results_are_rendered_as_text_that_is_never_empty(value: Any) -> None:
     text = render(value)
     assert text
     assert text == (value or EMPTY) if isinstance(value, str) else json.loads(text) == value
+
+
+@given(any_values.map(safe))
+def test_worker_and_workflow_render_alike(value: Any) -> None:
+    """A result reads the same before and after it went through Temporal, so that a reference may stand for it."""
+    assert render(pydantic_core.from_json(pydantic_core.to_json(value))) == render(value)
 
 
 @given(any_values.map(safe), st.integers(1, 300))
