@@ -66,6 +66,21 @@ def test_a_short_result_stays_what_it_is() -> None:
     assert isinstance(cut(result, len(render(result)) - 1), str)
 
 
+@pytest.mark.parametrize(
+    "result,text",
+    [
+        ({"größe": [1, None]}, '{"größe":[1,null]}'),
+        ("", EMPTY),
+        ("größer", "größer"),
+        (None, "null"),
+        (0, "0"),
+    ],
+)
+def test_results_read_as_they_are(result: Any, text: str) -> None:
+    """Compact JSON in its own letters: an escaped one costs the model more tokens than it has letters."""
+    assert render(result) == text
+
+
 def test_results_name_their_call() -> None:
     """A block holds the id of its call, and is an error only where it is one."""
     assert tool_result("t1", "ok") == {"type": "tool_result", "tool_use_id": "t1", "content": "ok"}
