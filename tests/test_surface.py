@@ -94,7 +94,7 @@ def test_names_on_the_wire_do_not_change() -> None:
 
 @pytest.mark.parametrize("workflow", ["workflows.agent_run:AgentRun", "workflows.undo_run:UndoRun"])
 async def test_every_workflow_loads_in_the_strict_sandbox(workflow: str) -> None:
-    """Nothing that a workflow imports reads a clock, the environment or a file while it is loaded."""
+    """What a workflow imports loads where network and randomness are forbidden; clocks are the linter's part."""
     module, _, name = workflow.partition(":")
     kind = getattr(importlib.import_module(module), name)
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*STRICT_PASSED_THROUGH)
