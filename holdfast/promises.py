@@ -138,7 +138,7 @@ def _check_name(name: str) -> None:
         raise DefinitionError(
             f"Tool name {name!r} must be 1 to 64 letters, digits, underscores, dots or hyphens."
         )
-    if name in names.ENGINE_ACTIVITIES | names.BUILT_IN_CALLS:
+    if name in names.ENGINE_ACTIVITIES or name.replace(".", "_") in names.BUILT_IN_CALLS:
         raise DefinitionError(f"Tool name {name!r} belongs to the engine; choose another.")
 
 

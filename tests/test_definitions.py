@@ -112,6 +112,7 @@ REFUSED: dict[str, tuple[Define, str]] = {
     "a name with a colon": (lambda: named("pay:undo"), "must be 1 to 64 letters"),
     "a long name": (lambda: named("x" * 65), "must be 1 to 64 letters"),
     "an activity of the engine": (lambda: named("plan"), "'plan' belongs to the engine"),
+    "a built-in call, as the API spells it": (lambda: named("ask.human"), "'ask.human' belongs to the engine"),
     "a built-in call": (lambda: named("finish"), "'finish' belongs to the engine"),
     # The promises of tools
     "an unknown effect": (lambda: a_tool(effect="writes"), "effect: Input should be 'read'"),
