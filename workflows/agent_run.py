@@ -7,7 +7,6 @@ only hand over what came in. Every id derives from the workflow id and the step.
 import asyncio
 from datetime import timedelta
 
-from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -30,12 +29,14 @@ from holdfast.contracts.spec import AgentSpec
 from holdfast.contracts.undo import DoneCall, EffectsRequest
 from policies import feedback, finishing, limits, stops
 from policies.handoff import SILENCE
-from policies.json_safety import faults
 from workflows.any_payloads import NOTHING, any_payloads, any_payloads_async
 from workflows.call_dispatch import CallDispatch
 from workflows.human_desk import HumanDesk
+from workflows.input_reading import read_input
 from workflows.planning import Discarded, Planning
 from workflows.run_state import RunState
+
+STARTED_WITH = 'A run starts with a JSON object such as {"agent": "cloud-costs", "task": "…"}'
 
 
 @workflow.defn(name=names.AGENT_RUN)
@@ -52,7 +53,7 @@ class AgentRun:
     @any_payloads_async
     async def run(self, given: RawValue = NOTHING) -> RunOutcome:
         """Run the agent to its end. Fails only for an input that no agent could run with."""
-        run_input = _read_input(given)
+        run_input = read_input(given, RunInput, start=STARTED_WITH)
         state = self._state = RunState(run_input, await _resolve(run_input))
         loop, desk = asyncio.create_task(self._loop(state)), asyncio.create_task(self._desk.serve(state))
         try:
@@ -276,25 +277,6 @@ class AgentRun:
 
 def _none_carried_out(calls: list[JsonObject], why: str) -> list[JsonObject]:
     return [feedback.tool_result(c["id"], feedback.not_carried_out(why), is_error=True) for c in calls]
-
-
-def _read_input(given: RawValue) -> RunInput:
-    """The run's input. What no run can start with fails the workflow, with what is valid."""
-    example = '{"agent": "cloud-costs", "task": "…"}'
-    try:
-        value = workflow.payload_converter().from_payload(given.payload, dict)
-        if found := faults(value):
-            raise ValueError(found[0])  # noqa: TRY301  # one message for all that is wrong with an input
-        return RunInput.model_validate(value)
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'input'}: {e['msg']}" for e in error.errors())
-    except Exception as error:  # noqa: BLE001  # an input can be anything
-        wrong = str(error) or type(error).__name__
-    raise ApplicationError(
-        f"A run starts with a JSON object such as {example}. {wrong}",
-        type="InvalidRunInput",
-        non_retryable=True,
-    )
 
 
 async def _resolve(given: RunInput) -> AgentSpec:

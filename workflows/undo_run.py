@@ -4,7 +4,6 @@ A workflow of its own, so that a run which ended long ago can be undone, and so 
 an undo loses nothing. Its id derives from the run's, so that asking twice undoes once.
 """
 
-from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -14,7 +13,10 @@ from holdfast.contracts.undo import DoneCall, EffectsRequest, UndoInput, UndoneC
 from policies.labels import call_summary
 from workflows.any_payloads import NOTHING, any_payloads_async
 from workflows.failure_reading import read_failure
+from workflows.input_reading import read_input
 from workflows.options import as_kwargs, guard_options, undo_options
+
+STARTED_WITH = 'An undo starts with a JSON object such as {"run": "…", "by": "you"}'
 
 
 @workflow.defn(name=names.UNDO_RUN)
@@ -25,7 +27,7 @@ class UndoRun:
     @any_payloads_async
     async def run(self, given: RawValue = NOTHING) -> UndoOutcome:
         """Undo every chosen call that can be undone; what cannot be is listed."""
-        asked = _read(given)
+        asked = read_input(given, UndoInput, start=STARTED_WITH)
         undone = [await self._undo(call) for call in reversed(await self._done_calls(asked))]
         return UndoOutcome(run=asked.run, by=asked.by, note=asked.note, calls=undone)
 
@@ -75,18 +77,3 @@ class UndoRun:
             failure = read_failure(error).failure
             return UndoneCall(call=call, tool=tool, outcome="failed", failure=failure)
         return UndoneCall(call=call, tool=tool, outcome="undone")
-
-
-def _read(given: RawValue) -> UndoInput:
-    try:
-        value = workflow.payload_converter().from_payload(given.payload, dict)
-        return UndoInput.model_validate(value)
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'input'}: {e['msg']}" for e in error.errors())
-    except Exception as error:  # noqa: BLE001  # an input can be anything
-        wrong = str(error) or type(error).__name__
-    raise ApplicationError(
-        f'An undo starts with a JSON object such as {{"run": "…", "by": "you"}}. {wrong}',
-        type="InvalidUndoInput",
-        non_retryable=True,
-    )
