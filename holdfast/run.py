@@ -28,7 +28,7 @@ from temporalio.exceptions import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from holdfast.agent import Agent, OutT
-from holdfast.contracts import names
+from holdfast.contracts import names, user_metadata
 from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.requests import Choice, Decision, DecisionInput, Request
 from holdfast.contracts.run import EventsRequest, InspectRequest, RunEvent, RunOutcome, RunStatus, RunView
@@ -215,7 +215,7 @@ class Run(Generic[OutT]):
             UndoInput(run=self.id, by=by, calls=calls, note=note),
             id=name,
             task_queue=(await self._handle.describe()).task_queue,
-            static_summary=f"undo {self.id}, by {by}",
+            static_summary=user_metadata.summary(f"undo {self.id}, by {by}"),
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )
         try:
@@ -228,7 +228,8 @@ class Run(Generic[OutT]):
                 await start(id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE)
             return await self._undo_outcome(name)
         except WorkflowFailureError as error:
-            raise UsageError(str(error.cause)) from None
+            cause = error.cause
+            raise UsageError(cause.message if isinstance(cause, ApplicationError) else str(cause)) from None
 
     async def _undo_outcome(self, name: str) -> UndoOutcome:
         return UndoOutcome.model_validate(await self._temporal.get_workflow_handle(name).result())
