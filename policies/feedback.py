@@ -34,13 +34,8 @@ def tool_result(tool_use_id: str, text: str, *, is_error: bool = False) -> JsonO
 
 
 def refused(problem: str) -> str:
-    """The call did not pass validation, or a guard forbids it."""
+    """The call is not carried out: it is not valid, a guard forbids it, or its answer was cut off."""
     return f"Not done: {problem}"
-
-
-def not_carried_out(why: str) -> str:
-    """The call stands in an answer of which nothing is carried out."""
-    return f"Not done: {why}"
 
 
 def rejected(decision: Decision) -> str:

@@ -343,24 +343,39 @@ class _Keeper(WorkflowRunner, Interceptor, Generic[T]):
         return Inbound
 
 
-class _Kept(WorkflowInstance):
-    def __init__(self, instance: WorkflowInstance, keep: Callable[[], None]) -> None:
+class InstanceBehind(WorkflowInstance):
+    """A workflow instance that hands everything on to another; subclasses look at what passes."""
+
+    def __init__(self, instance: WorkflowInstance) -> None:
         self._instance = instance
+
+    def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
+        """What there is to do in the workflow, and what it did."""
+        return self._instance.activate(act)
+
+    def get_serialization_context(self, command_info: Any) -> Any:
+        """See the SDK."""
+        return self._instance.get_serialization_context(command_info)
+
+    def get_external_store_context(self, command_info: Any) -> Any:
+        """See the SDK."""
+        return self._instance.get_external_store_context(command_info)
+
+    def get_info(self) -> workflow.Info:
+        """Whose instance it is."""
+        return self._instance.get_info()
+
+    def get_thread_id(self) -> int | None:
+        """The thread that it runs in now."""
+        return self._instance.get_thread_id()
+
+
+class _Kept(InstanceBehind):
+    def __init__(self, instance: WorkflowInstance, keep: Callable[[], None]) -> None:
+        super().__init__(instance)
         self._keep = keep
 
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
         if any(job.HasField("remove_from_cache") for job in act.jobs):
             self._keep()
-        return self._instance.activate(act)
-
-    def get_serialization_context(self, command_info: Any) -> Any:
-        return self._instance.get_serialization_context(command_info)
-
-    def get_external_store_context(self, command_info: Any) -> Any:
-        return self._instance.get_external_store_context(command_info)
-
-    def get_info(self) -> workflow.Info:
-        return self._instance.get_info()
-
-    def get_thread_id(self) -> int | None:
-        return self._instance.get_thread_id()
+        return super().activate(act)

@@ -47,7 +47,6 @@ class AgentRun:
         self._desk = HumanDesk()
         self._state: RunState | None = None
         self._finish_refused = 0
-        self._silent = 0
 
     @workflow.run
     @any_payloads_async
@@ -276,7 +275,7 @@ class AgentRun:
 
 
 def _none_carried_out(calls: list[JsonObject], why: str) -> list[JsonObject]:
-    return [feedback.tool_result(c["id"], feedback.not_carried_out(why), is_error=True) for c in calls]
+    return [feedback.tool_result(c["id"], feedback.refused(why), is_error=True) for c in calls]
 
 
 async def _resolve(given: RunInput) -> AgentSpec:

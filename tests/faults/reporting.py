@@ -8,7 +8,7 @@ import os
 import socket
 from typing import Any
 
-from temporalio import activity, workflow
+from temporalio import activity
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.worker import (
@@ -20,6 +20,8 @@ from temporalio.worker import (
     WorkflowInstanceDetails,
     WorkflowRunner,
 )
+
+from workers.replay import InstanceBehind
 
 JOURNAL = "FAULTS_JOURNAL"
 """The variable that holds the journal's address."""
@@ -109,25 +111,13 @@ class TaskPoints(WorkflowRunner):
         return _TaskPoints(self._runner.create_instance(det), det.info.workflow_id)
 
 
-class _TaskPoints(WorkflowInstance):
+class _TaskPoints(InstanceBehind):
     def __init__(self, instance: WorkflowInstance, run: str) -> None:
-        self._instance = instance
+        super().__init__(instance)
         self._run = run
 
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
         passing = ("remove_from_cache", "query_workflow")
         if not act.is_replaying and any(job.WhichOneof("variant") not in passing for job in act.jobs):
             tell(self._run, "task")
-        return self._instance.activate(act)
-
-    def get_serialization_context(self, command_info: Any) -> Any:
-        return self._instance.get_serialization_context(command_info)
-
-    def get_external_store_context(self, command_info: Any) -> Any:
-        return self._instance.get_external_store_context(command_info)
-
-    def get_info(self) -> workflow.Info:
-        return self._instance.get_info()
-
-    def get_thread_id(self) -> int | None:
-        return self._instance.get_thread_id()
+        return super().activate(act)

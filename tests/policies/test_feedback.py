@@ -20,7 +20,6 @@ from policies.feedback import (
     failed,
     made_before,
     nobody_knows,
-    not_carried_out,
     refused,
     rejected,
     render,
@@ -107,7 +106,7 @@ def test_a_long_failure_is_shortened() -> None:
         (rejected(a_decision()), "no reason was given"),
         (rejected(a_decision(choice="expire", by="nobody")), "nobody approved this in time"),
         (refused("no such region"), "Not done: no such region"),
-        (not_carried_out("cut off"), "Not done: cut off"),
+        (refused("cut off"), "Not done: cut off"),
         (
             edited(a_decision(choice="approve", arguments={"a": "ü"}), "ok"),
             'to {"a": "ü"} before approving. Result: ok',
