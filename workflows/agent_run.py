@@ -33,7 +33,8 @@ from workflows.any_payloads import NOTHING, any_payloads, any_payloads_async
 from workflows.call_dispatch import CallDispatch
 from workflows.human_desk import HumanDesk
 from workflows.input_reading import read_input
-from workflows.planning import Discarded, Planning
+from workflows.parking import Discarded
+from workflows.planning import Planning
 from workflows.run_state import RunState
 
 STARTED_WITH = 'A run starts with a JSON object such as {"agent": "cloud-costs", "task": "…"}'
@@ -46,7 +47,6 @@ class AgentRun:
     def __init__(self) -> None:
         self._desk = HumanDesk()
         self._state: RunState | None = None
-        self._finish_refused = 0
 
     @workflow.run
     @any_payloads_async
@@ -74,9 +74,8 @@ class AgentRun:
         planning, dispatch = Planning(state, self._desk), CallDispatch(state, self._desk)
         state.transcript.append(user_text(state.given.task))
         state.event("started", f"{state.spec.name} ({state.digest[:8]}): {state.given.task}")
-        last_turn = ""
         while state.outcome is None:
-            last_turn = last_turn or self._limit(state, dispatch) or ""
+            last_turn = state.loop.last_turn = state.loop.last_turn or self._limit(state) or ""
             if last_turn:
                 self._tell_last_turn(state, last_turn)
             number = len(state.steps) + 1
@@ -161,18 +160,18 @@ class AgentRun:
             state.end(given["status"], output=finishing.output_of(given), reason=given.get("reason", ""))
             return None
         why = "; ".join(found)
-        self._finish_refused += 1
+        state.loop.finish_refused += 1
         state.event("notice", f"result sent back: {why}")
-        if last_turn or self._finish_refused >= finishing.MAX_INVALID_RESULTS:
+        if last_turn or state.loop.finish_refused >= finishing.MAX_INVALID_RESULTS:
             output = finishing.output_of(given)
             state.end("partial", output=output, reason=f"its result does not fit the output type: {why}")
             return None
         told = feedback.refused(f"the result does not fit. {why}. Correct it and call finish again.")
         return [feedback.tool_result(call["id"], told, is_error=True)], {}
 
-    def _limit(self, state: RunState, dispatch: CallDispatch) -> str | None:
-        if dispatch.rejections_in_a_row >= state.spec.rejections:
-            return f"{dispatch.rejections_in_a_row} rejections in a row"
+    def _limit(self, state: RunState) -> str | None:
+        if state.loop.rejections_in_a_row >= state.spec.rejections:
+            return f"{state.loop.rejections_in_a_row} rejections in a row"
         return limits.reached(
             state.spec.limits,
             steps=len(state.steps),

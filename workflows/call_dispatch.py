@@ -42,7 +42,6 @@ class CallDispatch:
         self._state = state
         self._desk = desk
         self._execution = CallExecution(state, desk)
-        self.rejections_in_a_row = 0
 
     async def carry_out(self, plan: PlanOutcome, step: StepRecord) -> tuple[list[JsonObject], dict[int, str]]:
         """The tool_result blocks for every call of the plan, and which block is which call's result."""
@@ -201,11 +200,11 @@ class CallDispatch:
         record = one.record
         decision = await self._ask_approval(record, tool, clearance)
         if decision.choice != "approve":
-            self.rejections_in_a_row += 1
+            self._state.loop.rejections_in_a_row += 1
             record.status = "expired" if decision.choice == "expire" else "rejected"
             record.why = decision.reason or decision.note
             return Answer(feedback.rejected(decision), is_error=True)
-        self.rejections_in_a_row = 0
+        self._state.loop.rejections_in_a_row = 0
         record.approved_by = decision.by
         if decision.arguments is None or decision.arguments == record.arguments:
             return await self._execution.execute(record, tool)

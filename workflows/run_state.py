@@ -25,6 +25,7 @@ from holdfast.contracts.run import (
     StepRecord,
 )
 from holdfast.contracts.spec import AgentSpec, ToolSpec
+from holdfast.contracts.state import LoopState
 from holdfast.contracts.undo import DoneCall
 from policies import labels, lifecycle
 from policies.json_safety import brief, clip, shorten
@@ -64,6 +65,7 @@ class RunState:
         self.spec = spec
         self.digest = spec.digest
         self.dry_run = spec.dry_run if given.dry_run is None else given.dry_run
+        self.loop = LoopState()
         self.transcript = Transcript()
         self.steps: list[StepRecord] = []
         self.ledger: list[CallRecord] = []

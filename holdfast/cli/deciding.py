@@ -151,6 +151,10 @@ def _effect(said: Said, request: Request, when: str) -> str:
                 "happened": f"{request.tool} counts as done; it is not called again.",
                 "run": f"{request.tool} is called again.",
                 "skip": f"{request.tool} is left as it is; the agent is told that nobody knows.",
+                "raise": "The run goes on.",
+                "plan": "The run makes these calls.",
+                "finish": "The run ends with what there is.",
+                "pass": "The run parks.",
                 "redrive": "The run goes on from where it stopped.",
                 "discard": "The run ends as failed.",
             }[said.answer]

@@ -6,25 +6,31 @@ from pydantic import ConfigDict
 
 from holdfast.contracts.base import Contract, Json, JsonObject
 
-RequestKind = Literal["approval", "question", "unknown_effect", "parked"]
+RequestKind = Literal["approval", "question", "unknown_effect", "limit", "takeover", "parked"]
 Choice = Literal["approve", "reject", "answer"]
 
 CHOICES: dict[RequestKind, tuple[Choice, ...]] = {
     "approval": ("approve", "reject"),
     "question": ("answer", "reject"),
     "unknown_effect": ("answer",),
+    "limit": ("answer",),
+    "takeover": ("answer",),
     "parked": ("answer",),
 }
 """Which decisions fit which kind."""
 
 ANSWERS: dict[RequestKind, tuple[str, ...]] = {
     "unknown_effect": ("happened", "run", "skip"),
+    "limit": ("raise", "finish"),
+    "takeover": ("plan", "finish", "pass"),
     "parked": ("redrive", "discard"),
 }
 """The words that an answer may be, for kinds that do not take free text.
 
 `happened`: the effect is there (give its `result`). `run`: it is not there, run the call. `skip`: leave it,
-the model is told that nobody knows. `redrive`: go on from where the run stopped. `discard`: end the run.
+the model is told that nobody knows. `raise`: go on; `result` may hold the new limits. `finish`: end with what there is
+(for a takeover: with `result`). `plan`: `result` holds the calls to make, in the model's place. `pass`: leave it, the
+run parks. `redrive`: go on from where the run stopped. `discard`: end the run.
 """
 
 

@@ -50,6 +50,20 @@ def ways(request: Request, *, by: str, flags: str = "") -> list[Way]:
                 Way("run", f"holdfast answer {which} run {who}", "it did not: run the call again"),
                 Way("skip", f"holdfast answer {which} skip {who}", "leave it; the agent is told"),
             ]
+        case "limit":
+            return [
+                Way("raise", f"holdfast answer {which} raise {who} --result 'JSON'", "go on, with more"),
+                Way("finish", f"holdfast answer {which} finish {who}", "end with what there is"),
+            ]
+        case "takeover":
+            plan = f"holdfast answer {which} plan {who} --result 'JSON'"
+            return [
+                Way("plan", plan, "make these calls next"),
+                Way(
+                    "finish", f"holdfast answer {which} finish {who} --result 'JSON'", "end with this result"
+                ),
+                Way("pass", f"holdfast answer {which} pass {who}", "leave it: the run parks"),
+            ]
         case "parked":
             return [
                 Way("redrive", f"holdfast answer {which} redrive {who}", "go on from where it stopped"),
