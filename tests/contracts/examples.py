@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -326,7 +327,16 @@ def examples() -> dict[str, BaseModel]:
         "Usage": USAGE,
         "Verdict": VERDICT,
         "VettedCall": VETTED,
+        **_from_beside(),
     }
+
+
+def _from_beside() -> dict[str, BaseModel]:
+    """The `EXAMPLES` of the files beside this one, `examples_….py`, each about one part of the contracts."""
+    found: dict[str, BaseModel] = {}
+    for path in sorted(Path(__file__).parent.glob("examples_*.py")):
+        found |= importlib.import_module(f"tests.contracts.{path.stem}").EXAMPLES
+    return found
 
 
 def contracts() -> dict[str, type[BaseModel]]:
