@@ -38,6 +38,7 @@ from holdfast.contracts import names
 from holdfast.contracts.run import RunView
 from holdfast.errors import UsageError
 from workers.plugin import HoldfastPlugin
+from workers.stored_data import says_the_same
 from workflows.agent_run import AgentRun
 from workflows.run_state import RunState
 
@@ -123,7 +124,7 @@ async def replay(
     changed = [
         Changed(old.event_id or 0, f"the input of {old.type}", old.input, new.input)
         for old, new in zip(recorded, asked.activities, strict=False)
-        if old.type == new.type and old.input != new.input
+        if old.type == new.type and not says_the_same(old.input, new.input)
     ]
     if result.replay_failure is None:
         changed += _changed_result(history.events[-1], asked.results)
@@ -166,7 +167,11 @@ def _changed_result(last: HistoryEvent, results: list[bytes]) -> list[Changed]:
     if not last.HasField("workflow_execution_completed_event_attributes"):
         return []
     recorded = _data(last.workflow_execution_completed_event_attributes.result.payloads)
-    return [Changed(last.event_id, "the run's result", recorded, now) for now in results if now != recorded]
+    return [
+        Changed(last.event_id, "the run's result", recorded, now)
+        for now in results
+        if not says_the_same(recorded, now)
+    ]
 
 
 def _data(payloads: Iterable[Payload]) -> bytes:
