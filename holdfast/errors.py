@@ -8,7 +8,9 @@ HoldfastError
 │   ├── AgentNotServed     … start a worker that serves the agent, or name the right one
 │   ├── RunNotFound        … name a run that exists
 │   ├── NoWorkerAnswers    … start a worker; the run is safe and waits
-│   └── DecisionRefused    … the request is closed, unknown, or this decision does not fit it
+│   ├── DecisionRefused    … the request is closed, unknown, or this decision does not fit it
+│   └── ArtifactNotFound   … the artifact was deleted, or is in another store than this process uses
+├── ArtifactStoreFailed    an operator must mend the artifact store, or name another
 ├── RunNotCompleted        the run ended without its full result; `.outcome` holds what there is
 └── ToolError              raised by tools, guards and rule planners, to say who acts
     ├── Transient          the engine retries
@@ -62,6 +64,14 @@ class NoWorkerAnswers(UsageError):
 
 class DecisionRefused(UsageError):
     """A decision changed nothing: its request is unknown or closed, or it does not fit the request."""
+
+
+class ArtifactNotFound(UsageError):
+    """The store holds no such artifact: it was deleted, or was written to another store than this process uses."""
+
+
+class ArtifactStoreFailed(HoldfastError):
+    """The artifact store cannot be reached, read or written; the message says which and why."""
 
 
 class RunNotCompleted(HoldfastError):

@@ -8,6 +8,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 from holdfast.contracts import names
+from holdfast.contracts.artifacts import ArtifactRef
 from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure, ToolInput
 from holdfast.contracts.plans import Usage
@@ -74,6 +75,7 @@ class RunState:
         self.ignored: list[Ignored] = []
         self.effects: list[EffectRecord] = []
         self.done_calls: list[DoneCall] = []
+        self.artifacts: list[ArtifactRef] = []
         self.events: list[RunEvent] = []
         self.usage = Usage()
         self.context_tokens = 0
@@ -219,6 +221,7 @@ class RunState:
             decisions=self.decisions,
             ignored=self.ignored,
             effects=self.effects,
+            artifacts=self.artifacts,
             usage=self.usage,
             outcome=self.outcome,
         )
@@ -240,6 +243,7 @@ class RunState:
             "requests": self.open_requests(MAX_LISTED_BYTES),
             "decisions": within_bytes(self.decisions, MAX_LISTED_BYTES),
             "effects": within_bytes(self.effects, MAX_LISTED_BYTES),
+            "artifacts": within_bytes(self.artifacts, MAX_LISTED_BYTES),
         }
         return self.view().model_copy(update={"steps": steps, **lists})
 

@@ -16,7 +16,9 @@ RESOLVE_AGENT: Final = "resolve_agent"
 PLAN: Final = "plan"
 VET: Final = "vet"
 LIST_EFFECTS: Final = "list_effects"
-ENGINE_ACTIVITIES: Final = frozenset({RESOLVE_AGENT, PLAN, VET, LIST_EFFECTS})
+READ_ARTIFACT: Final = "read_artifact"
+"""Also the name of the built-in call that it carries out."""
+ENGINE_ACTIVITIES: Final = frozenset({RESOLVE_AGENT, PLAN, VET, LIST_EFFECTS, READ_ARTIFACT})
 
 UNDO_SUFFIX: Final = ":undo"
 PROBE_SUFFIX: Final = ":probe"
@@ -29,7 +31,7 @@ NOT_STARTED: Final = "NotStarted"
 # Built-in calls: offered to every agent, carried out by the engine.
 FINISH: Final = "finish"
 ASK_HUMAN: Final = "ask_human"
-BUILT_IN_CALLS: Final = frozenset({FINISH, ASK_HUMAN})
+BUILT_IN_CALLS: Final = frozenset({FINISH, ASK_HUMAN, READ_ARTIFACT})
 
 # Signals and updates.
 APPROVE: Final = "approve"

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
+from holdfast.contracts.artifacts import ArtifactRef
 from holdfast.contracts.base import Contract, Json, JsonObject, Record
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
 from holdfast.contracts.plans import Usage
@@ -99,6 +100,8 @@ class RunView(Contract):
     decisions: list[Decision]
     ignored: list[Ignored]
     effects: list[EffectRecord]
+    artifacts: list[ArtifactRef] = []
+    """Results too large for the transcript, and attachments: whole in the artifact store."""
     usage: Usage
     outcome: RunOutcome | None = None
 
