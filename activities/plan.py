@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from temporalio import activity
 
+from activities.archive import archived_items
 from activities.failing import application_error
 from activities.heartbeat import heartbeating
 from activities.registry import AgentRegistry
@@ -84,7 +85,11 @@ async def _spec(registry: AgentRegistry, asked: PlanInput) -> AgentSpec:
 async def _transcript(cache: TranscriptCache, asked: PlanInput) -> list[Message]:
     async def fetch(page: PageRequest) -> Page:
         found: Page = await ask_run(asked.run, names.TRANSCRIPT, page, result_type=Page)
-        return found
+        if found.archived is None:
+            return found
+        stop = min(page.stop, found.archived.stop)
+        laid_aside = await archived_items([found.archived], "messages", page.start, stop)
+        return found.model_copy(update={"messages": laid_aside})
 
     try:
         return await cache.assemble(asked, fetch)
@@ -113,7 +118,6 @@ async def _ask(
         rung,
         messages,
         last_turn=asked.last_turn,
-        has_artifacts=asked.has_artifacts,
         max_tokens_factor=asked.max_tokens_factor,
         stream=stream,
     )

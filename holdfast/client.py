@@ -136,7 +136,7 @@ class Client:
             found = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
             raise UsageError(f"A run cannot start like this. {found}") from None
         run_id = id or f"{name}-{uuid.uuid4().hex[:12]}"
-        mark = digest(given.model_dump(mode="json"))
+        mark = digest(given.model_dump(mode="json", exclude={"checkpoint"}))
         try:
             await self.temporal.start_workflow(
                 names.AGENT_RUN,
@@ -182,7 +182,8 @@ class Client:
         """Runs, newest first. The server's index lags by about a second."""
         wanted = {names.SA_AGENT: agent, names.SA_STATUS: status, names.SA_USER: user}
         parts = [f"{key} = '{_quoted(value)}'" for key, value in wanted.items() if value is not None]
-        return await self._list(" AND ".join([f"WorkflowType = '{names.AGENT_RUN}'", *parts]), limit)
+        every = f"WorkflowType = '{names.AGENT_RUN}' AND ExecutionStatus != 'ContinuedAsNew'"
+        return await self._list(" AND ".join([every, *parts]), limit)
 
     async def inbox(self, *, by: str | None = None, limit: int = 500) -> list[Request]:
         """What all runs ask of humans, oldest first; `by` keeps what is asked of one role.
@@ -210,10 +211,10 @@ class Client:
     async def _list(self, query: str, limit: int) -> list[RunSummary]:
         timeout = timedelta(seconds=10)
         listed = self.temporal.list_workflows(query, limit=limit, rpc_timeout=timeout)
-        return [_summary(execution) async for execution in listed]
+        return [await _summary(execution) async for execution in listed]
 
 
-def _summary(execution: WorkflowExecution) -> RunSummary:
+async def _summary(execution: WorkflowExecution) -> RunSummary:
     def value(key: SearchAttributeKey[Any]) -> Any:
         return execution.typed_search_attributes.get(key)
 
@@ -225,6 +226,9 @@ def _summary(execution: WorkflowExecution) -> RunSummary:
     )
     if status is None or (closed_by_temporal and status not in ("cancelled", "failed")):
         status = execution.status.name.lower() if execution.status else "unknown"
+    began = (await execution.memo()).get(
+        user_metadata.OPENED_AT_MEMO
+    )  # of the first execution, if this is a later
     return RunSummary(
         run=execution.id,
         agent=value(SearchAttributeKey.for_keyword(names.SA_AGENT)),
@@ -233,7 +237,7 @@ def _summary(execution: WorkflowExecution) -> RunSummary:
         user=value(SearchAttributeKey.for_keyword(names.SA_USER)),
         cost_usd=value(SearchAttributeKey.for_float(names.SA_COST)),
         steps=value(SearchAttributeKey.for_int(names.SA_STEPS)),
-        started_at=execution.start_time,
+        started_at=datetime.fromisoformat(began) if began else execution.start_time,
         closed_at=execution.close_time,
     )
 

@@ -27,11 +27,23 @@ from temporalio.exceptions import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from holdfast import archive
 from holdfast.agent import Agent, OutT
+from holdfast.archive import RecordT
+from holdfast.artifacts import artifact_store
 from holdfast.contracts import names, user_metadata
+from holdfast.contracts.archive import ArchivedPart, PartKind
 from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.requests import Choice, Decision, DecisionInput, Request
-from holdfast.contracts.run import EventsRequest, InspectRequest, RunEvent, RunOutcome, RunStatus, RunView
+from holdfast.contracts.run import (
+    EventsRequest,
+    InspectRequest,
+    RunEvent,
+    RunOutcome,
+    RunStatus,
+    RunView,
+    StepRecord,
+)
 from holdfast.contracts.undo import UndoInput, UndoOutcome
 from holdfast.errors import (
     AgentNotServed,
@@ -74,9 +86,12 @@ class Run(Generic[OutT]):
         Raises:
             RunNotFound: There is no such run.
             NoWorkerAnswers: No worker is up that could tell.
+            ArtifactNotFound, ArtifactStoreFailed: It is so long that it has laid its first steps aside, and the
+                artifact store that `HOLDFAST_ARTIFACTS` names here does not give them.
         """
         view: RunView = await self._query(names.INSPECT, InspectRequest(), result_type=RunView)
-        steps = list(view.steps)
+        steps = await self._laid_aside("steps", StepRecord, 0, view.steps[0].number - 1 if view.steps else 0)
+        steps += view.steps
         while len(steps) < view.total_steps:  # a long run answers in pages
             asked = InspectRequest(from_step=len(steps) + 1)
             page: RunView = await self._query(names.INSPECT, asked, result_type=RunView)
@@ -102,6 +117,8 @@ class Run(Generic[OutT]):
                 )
             except NoWorkerAnswers:
                 found = []
+            if found and found[0].number > after:  # the run has laid these aside since
+                found = [*await self._laid_aside("events", RunEvent, after, found[0].number), *found]
             for event in found:
                 after = event.number + 1
                 yield event
@@ -298,6 +315,13 @@ class Run(Generic[OutT]):
                 if await self._closed():
                     return []
                 await asyncio.sleep(SLOWEST_POLL_SECONDS)
+
+    async def _laid_aside(self, kind: PartKind, model: type[RecordT], start: int, stop: int) -> list[RecordT]:
+        """What a long run does not tell itself any more, from the artifact store. Raises as `archive.read_items`."""
+        if start >= stop:
+            return []
+        parts = await self._query(names.ARCHIVED, result_type=list[ArchivedPart])
+        return await archive.read_items(artifact_store(), parts, model, kind, start=start, stop=stop)
 
     async def _query(self, name: str, *args: Any, result_type: Any) -> Any:
         try:

@@ -1,5 +1,6 @@
 """Effects: keys and fingerprints of calls, and whether a call was made before."""
 
+from collections.abc import Iterable
 from string import Formatter
 
 from holdfast.contracts.base import Json, JsonObject
@@ -30,7 +31,7 @@ def fingerprint(tool: str, arguments: JsonObject) -> str:
     return digest([tool, arguments])
 
 
-def same_key(ledger: list[CallRecord], record: CallRecord) -> CallRecord | None:
+def same_key(ledger: Iterable[CallRecord], record: CallRecord) -> CallRecord | None:
     """Another call that had, may have had, or is about to have its effect under the same key.
 
     Of two calls that have not begun, the first in the ledger counts, so that they never wait for each other.

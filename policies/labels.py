@@ -69,7 +69,7 @@ def details(view: RunView) -> str:
     """The run in Markdown, for the UI's "current details"."""
     usage = view.usage
     lines = [
-        f"**{view.agent}** is **{view.status}**, step {len(view.steps)}"
+        f"**{view.agent}** is **{view.status}**, step {view.total_steps or len(view.steps)}"
         f" · {money(usage.cost_usd)} · {usage.tokens:,} tokens" + (" · dry run" if view.dry_run else ""),
         "",
         f"> {_line(view.task, 300)}",

@@ -13,7 +13,7 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import WorkerConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from activities.artifacts import read_artifact
+from activities.archive import archive
 from activities.effects import list_effects
 from activities.plan import plan_activity
 from activities.registry import AgentRegistry
@@ -69,7 +69,7 @@ class HoldfastPlugin(SimplePlugin):
                 plan_activity(registry, cache),
                 vet(registry),
                 list_effects(),
-                read_artifact(cache),
+                archive(),
                 tool_activity(registry, cache),
             ],
             workflow_runner=sandbox,

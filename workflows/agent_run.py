@@ -12,6 +12,7 @@ from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from holdfast.contracts import names
+from holdfast.contracts.archive import ArchivedPart, part_with
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.messages import Message, Page, PageRequest, text_block, text_of, user_text
 from holdfast.contracts.plans import PlanOutcome
@@ -31,6 +32,7 @@ from policies import feedback, finishing, limits, stops
 from policies.handoff import SILENCE
 from workflows.any_payloads import NOTHING, any_payloads, any_payloads_async
 from workflows.call_dispatch import CallDispatch
+from workflows.continuing import go_on_if_due, resumed
 from workflows.human_desk import HumanDesk
 from workflows.input_reading import read_input
 from workflows.parking import Discarded
@@ -53,7 +55,7 @@ class AgentRun:
     async def run(self, given: RawValue = NOTHING) -> RunOutcome:
         """Run the agent to its end. Fails only for an input that no agent could run with."""
         run_input = read_input(given, RunInput, start=STARTED_WITH)
-        state = self._state = RunState(run_input, await _resolve(run_input))
+        state = self._state = resumed(run_input) or RunState(run_input, await _resolve(run_input))
         loop, desk = asyncio.create_task(self._loop(state)), asyncio.create_task(self._desk.serve(state))
         try:
             await workflow.wait([loop, desk], return_when=asyncio.FIRST_COMPLETED)
@@ -72,9 +74,11 @@ class AgentRun:
 
     async def _loop(self, state: RunState) -> RunOutcome:
         planning, dispatch = Planning(state, self._desk), CallDispatch(state, self._desk)
-        state.transcript.append(user_text(state.given.task))
-        state.event("started", f"{state.spec.name} ({state.digest[:8]}): {state.given.task}")
+        if not state.events:
+            state.transcript.append(user_text(state.given.task))
+            state.event("started", f"{state.spec.name} ({state.digest[:8]}): {state.given.task}")
         while state.outcome is None:
+            await go_on_if_due(state, self._desk)
             last_turn = state.loop.last_turn = state.loop.last_turn or self._limit(state) or ""
             if last_turn:
                 self._tell_last_turn(state, last_turn)
@@ -254,8 +258,10 @@ class AgentRun:
 
     @workflow.query(name=names.TRANSCRIPT, description="A page of the transcript")
     def transcript(self, asked: PageRequest) -> Page:
-        """A page of the transcript."""
-        return self._started().transcript.page(asked)
+        """A page of the transcript, or where it is archived."""
+        state = self._started()
+        part = part_with(state.archive, "messages", asked.start)
+        return state.transcript.page(asked).model_copy(update={"archived": part} if part else {})
 
     @workflow.query(name=names.SPEC, description="The agent that this run lives by")
     def spec(self) -> AgentSpec:
@@ -266,6 +272,11 @@ class AgentRun:
     def effects(self, asked: EffectsRequest) -> list[DoneCall]:
         """A page of what was done to the world, oldest first."""
         return self._started().page_of_done_calls(asked.after)
+
+    @workflow.query(name=names.ARCHIVED, description="What the run has laid aside in the artifact store")
+    def archived(self) -> list[ArchivedPart]:
+        """The parts of the run that its queries do not tell any more, and where they are."""
+        return self._started().archive
 
     def _started(self) -> RunState:
         if self._state is None:

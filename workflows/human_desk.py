@@ -36,6 +36,11 @@ class HumanDesk:
         self._decided: dict[str, Decision] = {}
         self._state: RunState | None = None
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything that came in has been dealt with."""
+        return not self._tray
+
     def by_signal(self, choice: Choice, raw: RawValue) -> None:
         """Put a signal in the tray, whatever it holds: what cannot be read is recorded, not dropped."""
         self._tray.append(("signal", choice, _read(raw)))

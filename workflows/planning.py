@@ -78,7 +78,6 @@ class Planning:
                 after=transcript.after,
                 last_turn=last_turn,
                 max_tokens_factor=self._loop.max_tokens_factor,
-                has_artifacts=bool(state.artifacts),
             ),
             result_type=PlanOutcome,
             **as_kwargs(plan_options(rung, plan_summary(step, rung, state.context_tokens))),

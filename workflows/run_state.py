@@ -1,6 +1,7 @@
 """Everything a run knows: owned by the run's own loop, shown by its queries."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
@@ -8,7 +9,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 from holdfast.contracts import names
-from holdfast.contracts.artifacts import ArtifactRef
+from holdfast.contracts.archive import ArchivedPart
 from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure, ToolInput
 from holdfast.contracts.plans import Usage
@@ -30,6 +31,7 @@ from holdfast.contracts.state import LoopState
 from holdfast.contracts.undo import DoneCall
 from policies import labels, lifecycle
 from policies.json_safety import brief, clip, shorten
+from workflows.log import Log
 from workflows.transcript import Transcript
 
 PREVIEW_CHARS = 400
@@ -68,21 +70,24 @@ class RunState:
         self.dry_run = spec.dry_run if given.dry_run is None else given.dry_run
         self.loop = LoopState()
         self.transcript = Transcript()
-        self.steps: list[StepRecord] = []
-        self.ledger: list[CallRecord] = []
+        self.steps: Log[StepRecord] = Log()
+        self.ledger: Log[CallRecord] = Log()
         self.requests: dict[str, Request] = {}
         self.decisions: list[Decision] = []
         self.ignored: list[Ignored] = []
         self.effects: list[EffectRecord] = []
-        self.done_calls: list[DoneCall] = []
-        self.artifacts: list[ArtifactRef] = []
-        self.events: list[RunEvent] = []
+        self.total_effects = 0
+        self.done_calls: Log[DoneCall] = Log()
+        self.events: Log[RunEvent] = Log()
         self.usage = Usage()
         self.context_tokens = 0
         self.status: RunStatus = "starting"
+        self.opened_at = workflow.info().start_time.isoformat()
         self.started_at = self.now()
         self.finished_at: str | None = None
         self.outcome: RunOutcome | None = None
+        self.execution = 1
+        self.archive: list[ArchivedPart] = []
         self._shown: object = None
 
     def now(self) -> str:
@@ -90,8 +95,8 @@ class RunState:
         return workflow.now().isoformat(timespec="milliseconds")
 
     def seconds(self) -> float:
-        """How long the run has been open."""
-        return (workflow.now() - workflow.info().start_time).total_seconds()
+        """How long the run has been open, in all its executions."""
+        return (workflow.now() - datetime.fromisoformat(self.opened_at)).total_seconds()
 
     def event(self, kind: EventKind, text: str, data: JsonObject | None = None) -> None:
         """Note what happened, for those who watch."""
@@ -147,6 +152,7 @@ class RunState:
         if not record.dry_run:
             asked = self.tool_input(record).model_copy(update={"result": result})
             self.done_calls.append(DoneCall(input=asked, tool=tool))
+        self.total_effects += 1
         outcome: Literal["done", "simulated", "unknown"] = (
             "unknown" if unknown else "simulated" if record.dry_run else "done"
         )
@@ -195,7 +201,7 @@ class RunState:
             calls=len(self.ledger),
             usage=self.usage,
             effects=within_bytes(self.effects, MAX_LISTED_BYTES),
-            total_effects=len(self.effects),
+            total_effects=self.total_effects,
             failure=failure,
         )
         self.finished_at = self.now()
@@ -215,13 +221,12 @@ class RunState:
             status=self.status,
             started_at=self.started_at,
             finished_at=self.finished_at,
-            steps=self.steps,
+            steps=self.steps.held,
             total_steps=len(self.steps),
             requests=list(self.requests.values()),
             decisions=self.decisions,
             ignored=self.ignored,
             effects=self.effects,
-            artifacts=self.artifacts,
             usage=self.usage,
             outcome=self.outcome,
         )
@@ -243,7 +248,6 @@ class RunState:
             "requests": self.open_requests(MAX_LISTED_BYTES),
             "decisions": within_bytes(self.decisions, MAX_LISTED_BYTES),
             "effects": within_bytes(self.effects, MAX_LISTED_BYTES),
-            "artifacts": within_bytes(self.artifacts, MAX_LISTED_BYTES),
         }
         return self.view().model_copy(update={"steps": steps, **lists})
 

@@ -5,9 +5,13 @@ the planner itself is never sent again, nor are large tool results: their text i
 result of the tool's activity, and a reference stands in for it. A worker that misses anything asks by query.
 """
 
+from typing import Self
+
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.digests import EMPTY_CHAIN, canonical, chain
 from holdfast.contracts.messages import REFERENCE, REFERENCE_MIN_CHARS, Message, Page, PageRequest
+from holdfast.contracts.state import ResultBlock, TranscriptState
+from workflows.log import Log
 
 LARGE_MESSAGE_BYTES = 256 * 1024
 """A larger message is never sent along: an activity's input must stay below 2 MB. The worker asks for it."""
@@ -15,14 +19,18 @@ LARGE_MESSAGE_BYTES = 256 * 1024
 UNKNOWN_CALL = ""
 """In a reference: no call's result, so no worker has it and all ask the workflow."""
 
+_UNKNOWN: JsonObject = {"type": REFERENCE, "call": UNKNOWN_CALL}
+
 
 class Transcript:
     """Messages, the digest after each, and how many of them the planners' workers have been sent."""
 
     def __init__(self) -> None:
-        self.messages: list[Message] = []
-        self._digests = [EMPTY_CHAIN]
-        self._sizes: list[int] = []
+        self.messages: Log[Message] = Log()
+        self.archived = 0
+        """How many messages are laid aside: a page of them is told by the archive."""
+        self._digests = Log([EMPTY_CHAIN])
+        self._sizes: Log[int] = Log()
         self._planned = 0
         self._calls: dict[tuple[int, int], str] = {}
 
@@ -59,7 +67,9 @@ class Transcript:
         return [self._referring(index) for index in range(self._planned, len(self.messages))]
 
     def page(self, asked: PageRequest) -> Page:
-        """Whole messages from `start` on, before `stop`, up to `max_bytes`, at least one."""
+        """Whole messages from `start` on, before `stop`, up to `max_bytes`, at least one; none that is archived."""
+        if asked.start < self.archived:
+            return Page(position=asked.start, total=len(self.messages), messages=[])
         found: list[Message] = []
         size = 0
         for index in range(asked.start, min(asked.stop, len(self.messages))):
@@ -70,10 +80,53 @@ class Transcript:
             found.append(message)
         return Page(position=asked.start, total=len(self.messages), messages=found)
 
+    def archive(self, count: int) -> None:
+        """The first `count` messages are laid aside: hold only what the next plan must be told of."""
+        self.archived = count
+        needed = min(self._planned, count)
+        self.messages.drop(needed)
+        self._sizes.drop(needed)
+        self._digests.drop(needed)
+        self._calls = {key: call for key, call in self._calls.items() if key[0] >= needed}
+        room = LARGE_MESSAGE_BYTES
+        for index in range(needed, count):
+            room -= self._sizes[index]
+            if room < 0:  # workers are sent nothing of it and ask for it, so it need not be held
+                held = self.messages.held[index - needed]
+                self.messages.held[index - needed] = held.model_copy(update={"content": [_UNKNOWN]})
+                self._sizes.held[index - needed] = LARGE_MESSAGE_BYTES + 1
+
+    def dump(self) -> TranscriptState:
+        """The transcript as data."""
+        return TranscriptState(
+            start=self.messages.start,
+            messages=self.messages.held,
+            digests=self._digests.held,
+            sizes=self._sizes.held,
+            planned=self._planned,
+            archived=self.archived,
+            results=[
+                ResultBlock(message=at, block=block, call=call) for (at, block), call in self._calls.items()
+            ],
+        )
+
+    @classmethod
+    def load(cls, state: TranscriptState) -> Self:
+        """The transcript that was dumped."""
+        made = cls()
+        total = state.start + len(state.messages)
+        made.messages = Log(state.messages, total)
+        made._sizes = Log(state.sizes, total)
+        made._digests = Log(state.digests, total + 1)
+        made._planned = state.planned
+        made.archived = state.archived
+        made._calls = {(one.message, one.block): one.call for one in state.results}
+        return made
+
     def _referring(self, index: int) -> Message:
         message = self.messages[index]
         if self._sizes[index] > LARGE_MESSAGE_BYTES:
-            return message.model_copy(update={"content": [{"type": REFERENCE, "call": UNKNOWN_CALL}]})
+            return message.model_copy(update={"content": [_UNKNOWN]})
         blocks = [self._reference(index, at, block) for at, block in enumerate(message.content)]
         return message.model_copy(update={"content": blocks})
 

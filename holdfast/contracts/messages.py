@@ -6,6 +6,7 @@ for byte, so a typed model of a block would lose something sooner or later.
 
 from typing import Literal
 
+from holdfast.contracts.archive import ArchivedPart
 from holdfast.contracts.base import Contract, JsonObject
 
 
@@ -52,6 +53,8 @@ class Page(Contract):
     position: int
     total: int
     messages: list[Message]
+    archived: ArchivedPart | None = None
+    """Where the messages from `position` on are, when the run has laid them aside; `messages` is then empty."""
 
 
 class PageRequest(Contract):

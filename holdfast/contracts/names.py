@@ -16,9 +16,8 @@ RESOLVE_AGENT: Final = "resolve_agent"
 PLAN: Final = "plan"
 VET: Final = "vet"
 LIST_EFFECTS: Final = "list_effects"
-READ_ARTIFACT: Final = "read_artifact"
-"""Also the name of the built-in call that it carries out."""
-ENGINE_ACTIVITIES: Final = frozenset({RESOLVE_AGENT, PLAN, VET, LIST_EFFECTS, READ_ARTIFACT})
+ARCHIVE: Final = "archive"
+ENGINE_ACTIVITIES: Final = frozenset({RESOLVE_AGENT, PLAN, VET, LIST_EFFECTS, ARCHIVE})
 
 UNDO_SUFFIX: Final = ":undo"
 PROBE_SUFFIX: Final = ":probe"
@@ -31,7 +30,7 @@ NOT_STARTED: Final = "NotStarted"
 # Built-in calls: offered to every agent, carried out by the engine.
 FINISH: Final = "finish"
 ASK_HUMAN: Final = "ask_human"
-BUILT_IN_CALLS: Final = frozenset({FINISH, ASK_HUMAN, READ_ARTIFACT})
+BUILT_IN_CALLS: Final = frozenset({FINISH, ASK_HUMAN})
 
 # Signals and updates.
 APPROVE: Final = "approve"
@@ -46,6 +45,7 @@ REQUESTS: Final = "requests"
 TRANSCRIPT: Final = "transcript"
 SPEC: Final = "spec"
 EFFECTS: Final = "effects"
+ARCHIVED: Final = "archived"
 
 # Search attributes (Keyword unless said otherwise).
 SA_AGENT: Final = "AgentName"

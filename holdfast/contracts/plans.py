@@ -65,8 +65,6 @@ class PlanInput(Contract):
     """No tools but `finish` are offered: the agent is to hand back what it has."""
     max_tokens_factor: int = 1
     """Multiplies the rung's output limit after an answer was cut off by it."""
-    has_artifacts: bool = False
-    """The run has artifacts, so `read_artifact` is offered."""
 
 
 class Defect(Contract):

@@ -4,7 +4,6 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
-from holdfast.contracts.artifacts import ArtifactRef
 from holdfast.contracts.base import Contract, Json, JsonObject, Record
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
 from holdfast.contracts.plans import Usage
@@ -22,6 +21,20 @@ FinishStatus = Literal["completed", "partial", "failed"]
 MAX_TASK_BYTES = 1_000_000
 
 
+class Carried(Contract):
+    """What one execution of a run hands to the next: its `RunCheckpoint`, and in plain sight how far it is.
+
+    `data` is the checkpoint's JSON, compressed by zlib, in base 64.
+    """
+
+    version: int = 1
+    execution: int
+    """The number of the execution that begins with this, counted from 1."""
+    step: int
+    """How many steps have been taken."""
+    data: str
+
+
 class RunInput(Contract):
     """What a run is started with, from any language: `{"agent": "cloud-costs", "task": "…"}`."""
 
@@ -33,6 +46,8 @@ class RunInput(Contract):
     user: str | None = Field(default=None, max_length=300)
     dry_run: bool | None = None
     """True simulates every write, False allows them as the agent's autonomy says; None asks the agent."""
+    checkpoint: Carried | None = None
+    """Where to go on from. The engine's own: whoever starts a run leaves it out."""
 
     @field_validator("task")
     @classmethod
@@ -100,8 +115,6 @@ class RunView(Contract):
     decisions: list[Decision]
     ignored: list[Ignored]
     effects: list[EffectRecord]
-    artifacts: list[ArtifactRef] = []
-    """Results too large for the transcript, and attachments: whole in the artifact store."""
     usage: Usage
     outcome: RunOutcome | None = None
 

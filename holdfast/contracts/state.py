@@ -4,7 +4,15 @@ All of it is data in one place, so that a run can be continued as new, inspected
 that decides what happens next may live in an attribute elsewhere.
 """
 
+from holdfast.contracts.archive import ArchivedPart
 from holdfast.contracts.base import Record
+from holdfast.contracts.calls import CallRecord, EffectRecord
+from holdfast.contracts.messages import Message
+from holdfast.contracts.plans import Usage
+from holdfast.contracts.requests import Decision, Ignored, Request
+from holdfast.contracts.run import RunEvent, RunOutcome, RunStatus, StepRecord
+from holdfast.contracts.spec import AgentSpec
+from holdfast.contracts.undo import DoneCall
 
 
 class LoopState(Record):
@@ -23,3 +31,67 @@ class LoopState(Record):
     """Results that did not fit and were sent back."""
     last_turn: str = ""
     """Which limit ends the run with this turn; empty while none does."""
+    archive_after: int = 0
+    """The step from which on the run may try again to go on in a new execution: the last try failed."""
+
+
+class ResultBlock(Record):
+    """Which block of which message is the result of which call, unchanged."""
+
+    message: int
+    block: int
+    call: str
+
+
+class TranscriptState(Record):
+    """The transcript, whole or from its message `start` on; what lies before is archived."""
+
+    start: int = 0
+    messages: list[Message] = []
+    digests: list[str] = []
+    """The digest of the transcript before message `start`, then after it and each further one."""
+    sizes: list[int] = []
+    planned: int = 0
+    """How many messages the last planner's worker knows."""
+    archived: int = 0
+    """Messages before this number are told by the archive. Such a one that is listed here too may be a stand-in."""
+    results: list[ResultBlock] = []
+
+
+class RunCheckpoint(Record):
+    """Everything that a run is, after a step: what the next execution begins with, and what a fork starts from.
+
+    Lists hold the end of what there was; `total_…` counts all. Of the ledger, calls of steps that are not listed
+    are here only where their key may be used again. Of the effects, the first are listed.
+    Fields may be added with a default, never renamed or removed.
+    """
+
+    version: int = 1
+    execution: int = 1
+    """The number of the execution that this was taken in."""
+    spec: AgentSpec
+    dry_run: bool = False
+    opened_at: str
+    """When the first execution began: limits of time count from here."""
+    started_at: str
+    status: RunStatus = "starting"
+    loop: LoopState = LoopState()
+    transcript: TranscriptState = TranscriptState()
+    steps: list[StepRecord] = []
+    total_steps: int = 0
+    keyed_calls: list[CallRecord] = []
+    total_calls: int = 0
+    requests: list[Request] = []
+    decisions: list[Decision] = []
+    ignored: list[Ignored] = []
+    effects: list[EffectRecord] = []
+    total_effects: int = 0
+    done_calls: list[DoneCall] = []
+    total_done_calls: int = 0
+    events: list[RunEvent] = []
+    total_events: int = 0
+    usage: Usage = Usage()
+    context_tokens: int = 0
+    finished_at: str | None = None
+    outcome: RunOutcome | None = None
+    archive: list[ArchivedPart] = []

@@ -5,6 +5,9 @@ The server may be set to refuse what is longer, and a refused command leaves a r
 
 import json
 
+OPENED_AT_MEMO = "holdfast_opened_at"
+"""Memo field of a run that goes on in another execution: when the first one began."""
+
 SUMMARY_BYTES = 400
 """Temporal's default for a summary, which is one line: of a run, an activity or a timer."""
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,11 @@ _KEYS: dict[SearchAttributeType, Callable[[str], SearchAttributeKey[Any]]] = {
 
 @contextlib.asynccontextmanager
 async def dev_server(
-    folder: Path | None = None, *, in_memory: bool = True, ui: bool = False
+    folder: Path | None = None,
+    *,
+    in_memory: bool = True,
+    ui: bool = False,
+    dynamic_config: Mapping[str, bool | float | str] | None = None,
 ) -> AsyncIterator[DevServer]:
     """Runs a real server for the `async with`: a third of a second to start, ports nobody else uses.
 
@@ -48,6 +52,8 @@ async def dev_server(
         folder: Where its log, its `.holdfast` folder and its database go; a temporary one by default.
         in_memory: False keeps runs in a file, so that they survive `kill()` and `restart()`.
         ui: Whether to serve the web UI too.
+        dynamic_config: Settings of the server beside those of temporal-dev.yaml, such as
+            `{"limit.historyCount.suggestContinueAsNew": 200}`.
 
     Raises:
         DevServerError: It cannot start; the message says why.
@@ -56,6 +62,7 @@ async def dev_server(
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-")))
         config = packaged_dev_config().ephemeral(folder, in_memory=in_memory, ui=ui)
+        config = config.but(dynamic_config={**config.dynamic_config, **(dynamic_config or {})}, base=folder)
         async with DevServer.start(config) as server:
             yield server
 

@@ -12,10 +12,9 @@ from typing import Any
 from pydantic import BaseModel
 
 import holdfast.contracts
-from holdfast.contracts import artifacts, base, calls, messages, plans, requests, run, spec, undo
+from holdfast.contracts import base, calls, messages, plans, requests, run, spec, undo
 
 DIGEST = "0123456789abcdef0123456789abcdef"
-ARTIFACT = artifacts.ArtifactRef(id=DIGEST, bytes=52_428_800, call="3.1")
 AT = "2026-11-21T03:00:00.000+00:00"
 LATER = "2026-11-22T03:00:00+00:00"
 
@@ -279,7 +278,6 @@ def examples() -> dict[str, BaseModel]:
             after=DIGEST,
             last_turn=True,
             max_tokens_factor=2,
-            has_artifacts=True,
         ),
         "PlanOutcome": plans.PlanOutcome(
             content=SAID.content,
@@ -317,7 +315,6 @@ def examples() -> dict[str, BaseModel]:
             decisions=[DECISION],
             ignored=[IGNORED],
             effects=[EFFECT],
-            artifacts=[ARTIFACT],
             usage=USAGE,
             outcome=OUTCOME,
         ),

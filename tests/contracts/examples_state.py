@@ -15,5 +15,6 @@ EXAMPLES: dict[str, BaseModel] = {
         rejections_in_a_row=1,
         finish_refused=1,
         last_turn="the limit of 20 steps",
+        archive_after=365,
     ),
 }

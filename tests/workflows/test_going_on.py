@@ -1,0 +1,161 @@
+"""A run goes on in a new execution before its history becomes too long, and nobody notices."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client as TemporalClient
+from temporalio.client import WorkflowHistory
+
+from holdfast import Agent, Limits, PastCall, ToolContext, tool
+from holdfast.artifacts import VARIABLE
+from holdfast.contracts.state import RunCheckpoint
+from holdfast.testing import ModelRequest, Step, call, dev_server, finish
+from tests.stage import CLAUDE, SetStage, setting
+from workers.replay import replay, state_at
+from workflows.checkpointing import dump
+
+SUGGESTED_AT = 120
+"""Events at which the server suggests to go on in a new execution: about ten steps."""
+
+STEPS = 24
+
+GIVEN_BACK: list[int] = []
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def impatient(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TemporalClient]:
+    """A server that suggests it early."""
+    tuned = {"limit.historyCount.suggestContinueAsNew": SUGGESTED_AT}
+    async with dev_server(tmp_path_factory.mktemp("impatient"), dynamic_config=tuned) as server:
+        yield await server.connect()
+
+
+@pytest.fixture
+def here(impatient: TemporalClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SetStage:
+    """A stage on it, with an artifact store of its own."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    GIVEN_BACK.clear()
+    return setting(impatient, monkeypatch)
+
+
+async def give_back(ctx: ToolContext, call: PastCall) -> None:
+    """Undo of `take`."""
+    GIVEN_BACK.append(call.arguments["number"])
+
+
+@tool(effect="reversible", undo=give_back, idempotent=True, key="take/{number}")
+async def take(number: int) -> str:
+    """Take one."""
+    return f"took {number} {'.' * 600}"
+
+
+taker = Agent(
+    name="taker",
+    instructions="Take.",
+    tools=[take],
+    ladder=[CLAUDE],
+    autonomy="reversible",
+    limits=Limits(steps=100, calls=100),
+)
+
+
+def takes(request: ModelRequest) -> Step:
+    """One after the other; then the first once more; then what was told of each."""
+    if request.turn < STEPS:
+        return call("take", number=request.turn + 1)
+    if request.turn == STEPS:
+        return call("take", number=1)
+    results = [b for m in request.messages for b in m["content"] if b["type"] == "tool_result"]
+    return finish(result=f"{len(results)}: {results[0]['content'][:6]} … {results[-1]['content'][:60]}")
+
+
+async def executions(client: TemporalClient, run: str) -> list[WorkflowHistory]:
+    """The histories of all executions of a run, in order."""
+    described = await client.get_workflow_handle(run).describe()
+    at = described.raw_description.workflow_execution_info.first_run_id
+    found = []
+    while at:
+        found.append(await client.get_workflow_handle(run, run_id=at).fetch_history())
+        last = found[-1].events[-1]
+        at = last.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+    return found
+
+
+async def test_it_is_one_run(here: SetStage, impatient: TemporalClient) -> None:
+    """Transcript, keys, steps, events, list and result are those of one run, in however many executions."""
+    async with here(taker, takes, exhausted=False) as on:
+        run = await on.start()
+        seen = [event.number async for event in run.events()]
+        outcome, view = await run.outcome(), await run.inspect()
+        again = [event.number async for event in run.events(after=5)]
+        listed = [one for one in await on.client.runs(agent="taker") if one.run == run.id]
+    chain = await executions(impatient, run.id)
+
+    assert outcome.status == "completed"
+    assert outcome.output.startswith(f"{STEPS + 1}: took 1 … This was already done by call 1.1")
+    assert (outcome.steps, outcome.calls, outcome.total_effects) == (STEPS + 2, STEPS + 1, STEPS)
+    assert seen == list(range(len(seen)))
+    assert again == seen[5:]
+    assert [step.number for step in view.steps] == list(range(1, STEPS + 3))
+    assert len(chain) >= 3
+    assert all(len(history.events) < 1.5 * SUGGESTED_AT for history in chain)
+    assert len(listed) == 1
+    began = chain[0].events[0].event_time.ToDatetime(listed[0].started_at.tzinfo)
+    assert abs(listed[0].started_at - began) < timedelta(seconds=1)
+    for history in chain:
+        assert (await replay(history)).ok
+
+
+async def test_undoing_it_reaches_back_to_the_first_execution(here: SetStage) -> None:
+    """What any execution did can be undone, last call first."""
+    async with here(taker, takes, exhausted=False) as on:
+        run = await on.start()
+        await run.outcome()
+        undone = await run.undo(by="dana")
+
+    assert [one.outcome for one in undone.calls] == ["undone"] * STEPS
+    assert list(range(STEPS, 0, -1)) == GIVEN_BACK
+
+
+async def test_a_worker_that_has_forgotten_reads_what_was_laid_aside(here: SetStage) -> None:
+    """With no room for two transcripts, each plan of two runs puts its own together from the archive and the run."""
+    async with here(taker, takes, exhausted=False, transcript_cache_bytes=1, seconds=60) as on:
+        runs = [await on.start(task) for task in ("Take one.", "Take another.")]
+        outcomes = [await run.outcome() for run in runs]
+
+    assert [one.output[:10] for one in outcomes] == [f"{STEPS + 1}: took 1"] * 2
+
+
+async def test_without_a_store_it_stays_where_it_is(
+    here: SetStage, impatient: TemporalClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A run that cannot lay its past aside goes on in the same execution, and says why."""
+    occupied = tmp_path / "no folder"
+    occupied.write_text("in the way")
+    monkeypatch.setenv(VARIABLE, str(occupied))
+    async with here(taker, takes, exhausted=False) as on:
+        run = await on.start()
+        outcome = await run.outcome()
+        notices = [event.text async for event in run.events() if event.kind == "notice"]
+
+    assert outcome.status == "completed"
+    assert len(await executions(impatient, run.id)) == 1
+    assert any(text.startswith("stays in execution 1 for now") for text in notices)
+
+
+async def test_everything_is_carried(stage: SetStage) -> None:
+    """Each field of a run's state has its place in the checkpoint, or derives from others."""
+    derived = {"run", "given", "digest", "_shown", "ledger"}  # the ledger: its calls and those of the steps
+    async with stage(taker, [call("take", number=1), finish(result="done")]) as on:
+        run = await on.start()
+        await run.outcome()
+        history = await on.client.temporal.get_workflow_handle(run.id).fetch_history()
+    state = await state_at(history, history.events[-1].event_id)
+
+    assert set(vars(state)) - derived - set(RunCheckpoint.model_fields) == set()
+    assert RunCheckpoint.model_validate_json(dump(state).model_dump_json()) == dump(state)
