@@ -43,3 +43,25 @@ async def _beat(seconds: float, details: Callable[[], Any] | None, lease: Lease)
             activity.heartbeat(details())
         lease.renew()
         await asyncio.sleep(seconds)
+
+
+LIVE_TEXT_CHARS = 2000
+"""How much of the growing answer a heartbeat carries."""
+
+
+class PlanBeat:
+    """What a plan's heartbeats say: the step, the end of the answer as it grows, and whether it was asked for."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+        self.read: Callable[[], str] = str
+        self.sent = 0
+        """The attempt whose request may have been sent; 0 while none has."""
+
+    def details(self) -> dict[str, Any]:
+        """The heartbeat's details."""
+        said: dict[str, Any] = {"step": self.step, "text": self.read()[-LIVE_TEXT_CHARS:]}
+        return {**said, SENT: self.sent} if self.sent else said
+
+
+SENT = "sent"

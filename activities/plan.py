@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 
 from temporalio import activity
 
+from activities.accounts import Wallet
 from activities.archive import archived_items
 from activities.failing import application_error
-from activities.heartbeat import heartbeating
+from activities.heartbeat import PlanBeat, heartbeating
 from activities.registry import AgentRegistry
 from activities.results import with_misfits
 from activities.rules import plan_by_rules
@@ -21,23 +22,9 @@ from holdfast.contracts.calls import Failure
 from holdfast.contracts.messages import Message, Page, PageRequest
 from holdfast.contracts.plans import PlanInput, PlanOutcome
 from holdfast.contracts.spec import AgentSpec, RulesRung
+from policies import budgets
 
 PROVIDER = "activities.providers.anthropic"
-
-LIVE_TEXT_CHARS = 2000
-"""How much of the growing answer a heartbeat carries."""
-
-
-class LiveText:
-    """The answer as it grows; heartbeats show its end."""
-
-    def __init__(self) -> None:
-        self.read: Callable[[], str] = str
-
-    def tail(self) -> str:
-        """The last of what has been said."""
-        return self.read()[-LIVE_TEXT_CHARS:]
-
 
 MAX_PLAN_BYTES = 1_500_000
 """A larger answer could not be stored, nor be the result of a run: 2 MB is the server's limit for one value."""
@@ -52,8 +39,8 @@ def plan_activity(registry: AgentRegistry, cache: TranscriptCache) -> PlanActivi
     @activity.defn(name=names.PLAN)
     async def plan(asked: PlanInput) -> PlanOutcome:
         started = time.monotonic()
-        live = LiveText()
-        async with heartbeating(lambda: {"step": asked.step, "text": live.tail()}):
+        live = PlanBeat(asked.step)
+        async with heartbeating(live.details):
             spec = await _spec(registry, asked)
             messages = await _transcript(cache, asked)
             outcome = await _ask(registry, spec, asked, messages, live)
@@ -99,7 +86,7 @@ async def _transcript(cache: TranscriptCache, asked: PlanInput) -> list[Message]
 
 
 async def _ask(
-    registry: AgentRegistry, spec: AgentSpec, asked: PlanInput, messages: list[Message], live: LiveText
+    registry: AgentRegistry, spec: AgentSpec, asked: PlanInput, messages: list[Message], live: PlanBeat
 ) -> PlanOutcome:
     rung = spec.ladder[asked.rung]
     if isinstance(rung, RulesRung):
@@ -113,6 +100,12 @@ async def _ask(
 
     stream = AnswerStream()
     live.read = stream.text
+    wallet = Wallet(
+        run=asked.run,
+        accounts=budgets.accounts_of(spec, asked.user),
+        bounded=spec.limits.cost_usd is not None,
+        beat=live,
+    )
     return await plan_with_claude(
         spec,
         rung,
@@ -120,4 +113,5 @@ async def _ask(
         last_turn=asked.last_turn,
         max_tokens_factor=asked.max_tokens_factor,
         stream=stream,
+        wallet=wallet,
     )

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from holdfast.agent import Agent, Limits, Model, Rules
+    from holdfast.agent import Agent, Budget, Limits, Model, Rules
     from holdfast.client import Client, Run
     from holdfast.context import Call, CallMade, Finish, PastCall, PlanView, ProposedCall, ToolContext
     from holdfast.contracts.calls import Probed, Verdict
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Agent": "holdfast.agent",
     "Approval": "holdfast.tools",
+    "Budget": "holdfast.agent",
     "Call": "holdfast.context",
     "Client": "holdfast.client",
     "Run": "holdfast.run",
@@ -61,6 +62,7 @@ not load the authors' side with it."""
 __all__ = [
     "Agent",
     "Approval",
+    "Budget",
     "Call",
     "CallMade",
     "Client",

@@ -15,7 +15,16 @@ from pydantic import TypeAdapter
 from typing_extensions import TypeVar
 
 from holdfast.context import Call, Finish, PlanView
-from holdfast.contracts.spec import AgentSpec, Autonomy, LimitsSpec, ModelRung, RetrySpec, RulesRung, Rung
+from holdfast.contracts.spec import (
+    AgentSpec,
+    Autonomy,
+    BudgetSpec,
+    LimitsSpec,
+    ModelRung,
+    RetrySpec,
+    RulesRung,
+    Rung,
+)
 from holdfast.errors import DefinitionError
 from holdfast.promises import Guard, first_sentence, functions, guard_name, in_words, listed, seconds
 from holdfast.tools import Tool
@@ -37,6 +46,7 @@ class Model:
         timeout: The longest one answer may take.
         heartbeat: A worker silent this long is taken for dead, and another asks again.
         retry: How often the model is asked, when it fails, before the next rung is.
+        usd_per_million_tokens: What input and output cost, for a model that no list of prices knows.
     """
 
     name: str
@@ -45,9 +55,11 @@ class Model:
     timeout: timedelta = timedelta(minutes=10)
     heartbeat: timedelta = timedelta(seconds=15)
     retry: RetrySpec = RetrySpec()
+    usd_per_million_tokens: tuple[str | Decimal, str | Decimal] | None = None
 
     def rung(self) -> Rung:
-        """The rung as data."""
+        """The rung as data. Raises DefinitionError."""
+        prices = self.usd_per_million_tokens
         return ModelRung(
             kind="model",
             model=self.name,
@@ -56,6 +68,7 @@ class Model:
             timeout_seconds=seconds("Model: timeout", self.timeout),
             heartbeat_seconds=seconds("Model: heartbeat", self.heartbeat),
             retry=self.retry,
+            usd_per_million_tokens=None if prices is None else _prices(prices),
         )
 
 
@@ -101,13 +114,39 @@ def Limits(  # noqa: N802  # a value an author writes; the class behind it is a 
         raise DefinitionError(f"Limits: {in_words(error)}.") from None
 
 
-def _amount(cost_usd: str | Decimal) -> Decimal:
+def Budget(account: str, *, daily_usd: str | Decimal) -> BudgetSpec:  # noqa: N802  # as Limits
+    """What the agent's runs may spend of a shared account in a day (UTC), all runs and retries together.
+
+    `user` stands for the account of the run's user (a run without one has none), `agent` for the agent's own; any
+    other name, such as `team/platform`, is shared by all agents that name it. Raises DefinitionError.
+    """
+    if not account or len(account) > 200 or not account.isprintable() or any(ch.isspace() for ch in account):
+        raise DefinitionError(f"Budget account {account!r} must be 1 to 200 characters without spaces.")
+    if not isinstance(daily_usd, str | Decimal):
+        raise DefinitionError(f"Budget: daily_usd={daily_usd!r} must be a string or Decimal, such as '1.00'.")
+    return BudgetSpec(account=account, daily_usd=_amount(daily_usd, "Budget: daily_usd"))
+
+
+def _prices(given: Any) -> tuple[Decimal, Decimal]:
+    if (
+        not isinstance(given, tuple)
+        or len(given) != 2
+        or not all(isinstance(v, str | Decimal) for v in given)
+    ):
+        raise DefinitionError(
+            f"Model: usd_per_million_tokens={given!r} must be two strings, for input and output, such as ('3', '15')."
+        )
+    name = "Model: usd_per_million_tokens"
+    return _amount(given[0], name), _amount(given[1], name)
+
+
+def _amount(given: str | Decimal, name: str = "Limits: cost_usd") -> Decimal:
     try:
-        amount = Decimal(cost_usd)
+        amount = Decimal(given)
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or amount <= 0:
-        raise DefinitionError(f"Limits: cost_usd={cost_usd!r} must be an amount above zero, such as '0.50'.")
+        raise DefinitionError(f"{name}={given!r} must be an amount above zero, such as '0.50'.")
     return amount
 
 
@@ -127,6 +166,7 @@ class Agent(Generic[OutT]):
         autonomy: What it may write without asking. The default simulates every write.
         dry_run: Runs simulate their writes unless they are started with `dry_run=False`.
         approvers: Who is asked when a tool names nobody.
+        budgets: Shared accounts that its model calls are paid from [$1 for each user and day]; `[]` is none.
 
     Raises:
         DefinitionError: Something about it is unsafe or contradictory; the message holds the fix.
@@ -142,9 +182,11 @@ class Agent(Generic[OutT]):
     autonomy: Autonomy = "observe"
     dry_run: bool = False
     approvers: str = "operator"
+    budgets: Sequence[BudgetSpec] = AgentSpec.model_fields["budgets"].default
 
     def __post_init__(self) -> None:
-        for field, check in (("tools", listed), ("guards", functions), ("ladder", listed)):
+        checks = (("tools", listed), ("guards", functions), ("ladder", listed), ("budgets", listed))
+        for field, check in checks:
             checked = check(f"Agent {self.name!r}: {field}", getattr(self, field))
             object.__setattr__(self, field, checked)
         _check(self)
@@ -170,6 +212,7 @@ class Agent(Generic[OutT]):
                 autonomy=self.autonomy,
                 dry_run=self.dry_run,
                 approvers=self.approvers,
+                budgets=tuple(self.budgets),
             )
         except pydantic.ValidationError as error:
             raise DefinitionError(f"Agent {self.name!r}: {in_words(error)}.") from None
@@ -211,6 +254,12 @@ def _check(agent: Agent[Any]) -> None:
             f"Agent {name!r}: say in `approvers` who is asked, such as approvers='operator'."
         )
     _check_ladder(name, agent.ladder)
+    for budget in agent.budgets:
+        if not isinstance(budget, BudgetSpec):
+            raise DefinitionError(
+                f"Agent {name!r}: {budget!r} is no budget; write Budget('user', daily_usd='1')."
+            )
+    _check_unique(name, "budgets", [budget.account for budget in agent.budgets])
     for tool in agent.tools:
         if not isinstance(tool, Tool):
             raise DefinitionError(f"Agent {name!r}: {tool!r} is not a tool; put @tool above the function.")

@@ -21,6 +21,9 @@ def misfit(given: DecisionInput, choice: Choice, request: Request, user: str | N
         return "say who decides, in `by`"
     if request.kind == "approval" and choice == "approve" and user is not None and _same(given.by, user):
         return f"{user} started this run and cannot approve its actions: somebody else must"
+    of_an_account = request.kind == "limit" and "account" in (request.arguments or {})
+    if of_an_account and given.answer == "raise" and user is not None and _same(given.by, user):
+        return f"{user} started this run and cannot raise its budget: somebody else must"
     if given.arguments is not None and choice != "approve":
         return "arguments can be changed only with approve"
     words = ANSWERS.get(request.kind)

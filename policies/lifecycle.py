@@ -12,9 +12,9 @@ ENDED: frozenset[RunStatus] = frozenset({"completed", "partial", "failed", "canc
 
 TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     "starting": frozenset({"planning", "cancelled"}),
-    "planning": frozenset({"acting", "parked", "completed", "partial", "failed", "cancelled"}),
+    "planning": frozenset({"acting", "waiting", "parked", "completed", "partial", "failed", "cancelled"}),
     "acting": frozenset({"planning", "waiting", "parked", "completed", "partial", "failed", "cancelled"}),
-    "waiting": frozenset({"acting", "planning", "parked", "cancelled"}),
+    "waiting": frozenset({"acting", "planning", "parked", "partial", "cancelled"}),
     "parked": frozenset({"planning", "failed", "cancelled"}),
     "completed": frozenset(),
     "partial": frozenset(),

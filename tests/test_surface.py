@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 
 EXPORTED = {
     "holdfast": """
-        Agent Approval Call CallMade Client Correctable DefinitionError Fatal Finish HoldfastError Limits Model
+        Agent Approval Budget Call CallMade Client Correctable DefinitionError Fatal Finish HoldfastError Limits Model
         PastCall PlanView Probed ProposedCall Retry Rules Run RunNotCompleted Tool ToolContext Transient
         Unauthorised UsageError Verdict Worker arg remote_tool tool
     """,
@@ -39,6 +39,15 @@ ON_THE_WIRE = {
     "TASK_QUEUE": "holdfast",
     "AGENT_RUN": "AgentRun",
     "UNDO_RUN": "UndoRun",
+    "BUDGET_ACCOUNT": "BudgetAccount",
+    "ACCOUNT_PREFIX": "holdfast-account/",
+    "ACCOUNTS_QUEUE": "holdfast-accounts",
+    "RESERVE": "reserve",
+    "SETTLE": "settle",
+    "SET_LIMIT": "set_limit",
+    "WAIT_FOR_ROOM": "wait_for_room",
+    "SHOW_ACCOUNT": "show",
+    "ACCOUNT_CALLS": "account_calls",
     "RESOLVE_AGENT": "resolve_agent",
     "PLAN": "plan",
     "VET": "vet",
@@ -94,7 +103,10 @@ def test_names_on_the_wire_do_not_change() -> None:
     assert found == ON_THE_WIRE
 
 
-@pytest.mark.parametrize("workflow", ["workflows.agent_run:AgentRun", "workflows.undo_run:UndoRun"])
+@pytest.mark.parametrize(
+    "workflow",
+    ["workflows.agent_run:AgentRun", "workflows.budget_account:BudgetAccount", "workflows.undo_run:UndoRun"],
+)
 async def test_every_workflow_loads_in_the_strict_sandbox(workflow: str) -> None:
     """What a workflow imports loads where network and randomness are forbidden; clocks are the linter's part."""
     module, _, name = workflow.partition(":")
@@ -109,7 +121,7 @@ def test_every_workflow_is_tried_in_the_sandbox() -> None:
     defined = [
         path.stem for path in (ROOT / "workflows").glob("*.py") if "@workflow.defn" in path.read_text()
     ]
-    assert sorted(defined) == ["agent_run", "undo_run"]
+    assert sorted(defined) == ["agent_run", "budget_account", "undo_run"]
 
 
 def loaded_by(statement: str) -> set[str]:

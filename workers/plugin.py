@@ -4,13 +4,13 @@ For people who embed the engine in a worker of their own. `AgentWorker` uses it 
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import WorkerConfig, WorkflowRunner
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.archive import archive
@@ -22,7 +22,9 @@ from activities.tools import tool_activity
 from activities.transcripts import TranscriptCache
 from activities.vet import vet
 from holdfast.agent import Agent
+from holdfast.contracts.names import ACCOUNTS_QUEUE
 from workflows.agent_run import AgentRun
+from workflows.budget_account import BudgetAccount
 from workflows.undo_run import UndoRun
 
 PASSED_THROUGH = ("holdfast", "policies", "workflows", "jsonschema_rs", "pydantic", "annotated_types")
@@ -50,6 +52,7 @@ class HoldfastPlugin(SimplePlugin):
         strict_sandbox: bool = False,
         transcript_cache_bytes: int = 256 * 1024 * 1024,
     ) -> None:
+        self._strict_sandbox = strict_sandbox
         registry, cache = AgentRegistry(agents), TranscriptCache(transcript_cache_bytes)
         self.agents = registry.names
         modules = STRICT_PASSED_THROUGH if strict_sandbox else PASSED_THROUGH
@@ -63,7 +66,7 @@ class HoldfastPlugin(SimplePlugin):
         super().__init__(
             "holdfast",
             data_converter=pydantic_data_converter,
-            workflows=[AgentRun, UndoRun],
+            workflows=[AgentRun, UndoRun, BudgetAccount],
             activities=[
                 resolve_agent(registry),
                 plan_activity(registry, cache),
@@ -90,3 +93,24 @@ class HoldfastPlugin(SimplePlugin):
             "graceful_shutdown_timeout": timedelta(seconds=10),
         }
         return {**config, **defaults}
+
+    async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:  # noqa: A002  # the SDK's name
+        """Serve the namespace's accounts beside the worker's own queue, wherever their runs are."""
+        if worker.task_queue == ACCOUNTS_QUEUE:
+            await next(worker)
+            return
+        modules = STRICT_PASSED_THROUGH if self._strict_sandbox else PASSED_THROUGH
+        sandbox = SandboxedWorkflowRunner()
+        strict = dataclasses.replace(
+            sandbox, restrictions=sandbox.restrictions.with_passthrough_modules(*modules)
+        )
+        accounts = Worker(
+            worker.client,
+            task_queue=ACCOUNTS_QUEUE,
+            workflows=[BudgetAccount],
+            workflow_runner=strict if self._strict_sandbox else UnsandboxedWorkflowRunner(),
+            sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+            max_concurrent_workflow_task_polls=2,
+        )
+        async with accounts:
+            await super().run_worker(worker, next)

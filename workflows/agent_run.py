@@ -31,6 +31,7 @@ from holdfast.contracts.undo import DoneCall, EffectsRequest
 from policies import feedback, finishing, limits, stops
 from policies.handoff import SILENCE
 from workflows.any_payloads import NOTHING, any_payloads, any_payloads_async
+from workflows.budget_wait import HandedBack
 from workflows.call_dispatch import CallDispatch
 from workflows.continuing import go_on_if_due, resumed
 from workflows.human_desk import HumanDesk
@@ -90,6 +91,9 @@ class AgentRun:
             except Discarded as end:
                 why = f"discarded by {end.by}: {end.note or end.failure.message}"
                 return await self._ended(state.end("failed", reason=why, failure=end.failure))
+            except HandedBack as end:
+                text = state.steps[-1].text if state.steps else ""
+                return await self._ended(state.end("partial", output=text or None, reason=end.reason))
             step.finished_at = state.now()
             if last_turn and state.outcome is None:
                 text = text_of(plan.content)
@@ -227,6 +231,13 @@ class AgentRun:
     def answer(self, decision: RawValue = NOTHING) -> None:
         """Answer a question, or say what becomes of an unknown effect or a parked run."""
         self._desk.by_signal("answer", decision)
+
+    @workflow.signal(name=names.ACCOUNT_CALLS, description="Sent by an account: it has room again")
+    @any_payloads
+    def account_calls(self, account: RawValue = NOTHING) -> None:  # noqa: ARG002  # asking again is all there is to do
+        """Ask the account again; without effect on a run that waits for none."""
+        if self._state is not None:
+            self._state.loop.account_called = bool(self._state.loop.waits_for)
 
     @workflow.update(
         name=names.DECIDE, description="Decide a request; a decision that does not fit is refused"

@@ -135,6 +135,16 @@ class HumanDesk:
                 self._record(request, "expire", DecisionInput(by="nobody"), "deadline")
         return self._decided[name]
 
+    def close(self, request: str, *, by: str, answer: str, note: str) -> None:
+        """Close a request that needs nobody any more; it is recorded as decided by the account."""
+        if request not in self._decided:
+            self._record(
+                self._open_state().requests[request],
+                "answer",
+                DecisionInput(by=by, answer=answer, note=note),
+                "account",
+            )
+
     def _open_state(self) -> RunState:
         if self._state is None:
             raise ValueError("the run is only just starting: try again in a moment")

@@ -4,11 +4,13 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from holdfast.contracts import names
+from holdfast.contracts.accounts import Shortage
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.messages import Message
 from holdfast.contracts.plans import PlanInput, PlanOutcome
 from policies import ladder, stops
 from policies.labels import plan_summary, planner_name
+from workflows.budget_wait import HandedBack, read_shortage, wait_for_room
 from workflows.failure_reading import read_failure
 from workflows.human_desk import HumanDesk
 from workflows.options import as_kwargs, plan_options
@@ -35,6 +37,10 @@ class Planning:
                 plan = await self._ask(step, last_turn=last_turn)
             except ActivityError as error:
                 failure = read_failure(error).failure
+                shortage = read_shortage(error)
+                if shortage is not None:
+                    await self._short_of_money(step, shortage, failure, last_turn=last_turn)
+                    continue
             else:
                 failure_or_none = self._unusable(plan)
                 if failure_or_none is None:
@@ -78,12 +84,26 @@ class Planning:
                 after=transcript.after,
                 last_turn=last_turn,
                 max_tokens_factor=self._loop.max_tokens_factor,
+                user=state.given.user,
             ),
             result_type=PlanOutcome,
             **as_kwargs(plan_options(rung, plan_summary(step, rung, state.context_tokens))),
         )
         state.spent(plan.usage)
         return plan
+
+    async def _short_of_money(
+        self, step: int, shortage: Shortage, failure: Failure, *, last_turn: bool
+    ) -> None:
+        """A rung below may be cheaper or free; without one the run waits for its account, or for a human."""
+        if not shortage.grant.for_a_moment:
+            if ladder.next_rung(self._state.spec, self._loop.rung) is not None:
+                await self._fall(step, failure)
+                return
+            if last_turn:
+                raise HandedBack(f"it reached {self._loop.last_turn}; {failure.message}")
+        await wait_for_room(self._state, self._desk, shortage, failure.message)
+        self._loop.rung, self._loop.failed_at = 0, None
 
     def _unusable(self, plan: PlanOutcome) -> Failure | None:
         """Keep the plan, unless the planner declined to answer."""

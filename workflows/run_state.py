@@ -120,7 +120,7 @@ class RunState:
 
     def show(self) -> None:
         """Refresh what the UI shows, and whether a step under way waits for a human."""
-        if self.status in ("acting", "waiting") and self.steps:
+        if self.status in ("acting", "waiting") and self.steps and not self.loop.waits_for:
             asked = frozenset(request.call for request in self.requests.values() if request.call)
             self.status = lifecycle.while_acting(self.steps[-1].calls, asked)
         workflow.set_current_details(labels.details(self.view()))

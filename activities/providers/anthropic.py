@@ -12,10 +12,12 @@ import httpx2
 from anthropic._streaming import AsyncStream
 from temporalio.exceptions import ApplicationError
 
+from activities.accounts import Money, Wallet
 from activities.failing import application_error
 from activities.providers.answer_stream import AnswerStream, BrokenStream, StreamError
 from activities.providers.anthropic_client import anthropic_client
-from activities.providers.pricing import usage_of
+from activities.providers.pricing import usage_of, worst_case
+from holdfast.contracts.accounts import ZERO
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.messages import Message
@@ -37,12 +39,29 @@ async def plan_with_claude(
     last_turn: bool,
     max_tokens_factor: int,
     stream: AnswerStream,
+    wallet: Wallet,
 ) -> PlanOutcome:
-    """Ask for the next plan. The answer grows in `stream`, where others may watch it.
+    """Ask for the next plan, and pay for it. The answer grows in `stream`, where others may watch it.
 
     Raises ApplicationError: its detail is the Failure, and whether to retry and after how long is set.
     """
     request = _request(spec, rung, messages, last_turn=last_turn, max_tokens_factor=max_tokens_factor)
+    worst = worst_case(
+        PROVIDER,
+        rung.model,
+        request_bytes=len(json.dumps(request, ensure_ascii=False).encode("utf-8", "replace")),
+        max_tokens=request["max_tokens"],
+        prices=rung.usd_per_million_tokens,
+    )
+    async with wallet.spending(worst, model=rung.model, lease_seconds=rung.timeout_seconds) as money:
+        money.max_tokens = request["max_tokens"]
+        await money.about_to_send()
+        return await _asked(spec, rung, request, stream, money)
+
+
+async def _asked(
+    spec: AgentSpec, rung: ModelRung, request: dict[str, Any], stream: AnswerStream, money: Money
+) -> PlanOutcome:
     try:
         async with (
             anthropic_client() as client,
@@ -58,31 +77,58 @@ async def plan_with_claude(
             else:
                 stream.whole(_whole_answer(await response.text()))
     except StreamError as error:
+        _pay_for_part(stream, rung, money)
         raise _failed(None, error.error_type, str(error), {}) from error
     except anthropic.APIStatusError as error:
+        money.cost = ZERO  # refused before it began
         raise _failed(
             error.status_code, _error_type(error), error.message, dict(error.response.headers)
         ) from error
     except anthropic.APIConnectionError as error:
+        if isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout):
+            money.cost = ZERO  # nobody was reached
         raise _failed(None, "connection_error", _chain(error), {}) from error
     except anthropic.AnthropicError as error:  # no key, no profile: nothing was sent
+        money.cost = ZERO
         failure = Failure(kind="credentials", message=str(error), error=type(error).__name__)
         raise application_error(failure, retry=False) from error
     except (BrokenStream, httpx2.HTTPError, KeyError, TypeError) as error:
+        _pay_for_part(stream, rung, money)
         raise _failed(None, "broken_answer", f"the answer is broken: {_chain(error)}", {}) from error
+    return _answered(spec, rung, stream, money, request_id=request_id)
+
+
+def _answered(
+    spec: AgentSpec, rung: ModelRung, stream: AnswerStream, money: Money, *, request_id: str | None
+) -> PlanOutcome:
     if not stream.complete:
+        _pay_for_part(stream, rung, money)
         raise _failed(None, "broken_answer", "the answer ended in the middle (no message_stop)", {})
-    content, defects = contain(stream.content(), spec.max_argument_bytes)
     model = str(stream.message.get("model") or rung.model)
+    usage = usage_of(PROVIDER, model, stream.usage, rung.usd_per_million_tokens)
+    money.cost = usage.cost_usd if not usage.unpriced else None
+    content, defects = contain(stream.content(), spec.max_argument_bytes)
     return PlanOutcome(
         content=content,
         stop_reason=str(stream.stop_reason),
         planner=model,
         kind="model",
-        usage=usage_of(PROVIDER, model, stream.usage),
+        usage=usage,
         defects=defects,
         request_id=request_id,
     )
+
+
+def _pay_for_part(stream: AnswerStream, rung: ModelRung, money: Money) -> None:
+    """An answer that broke off costs what it said; of its length it says nothing before its end."""
+    if not stream.message:
+        return
+    ended = stream.stop_reason is not None
+    said = stream.usage if ended else {**stream.usage, "output_tokens": money.max_tokens}
+    model = str(stream.message.get("model") or rung.model)
+    usage = usage_of(PROVIDER, model, said, rung.usd_per_million_tokens)
+    if not usage.unpriced:
+        money.cost, money.presumed = usage.cost_usd, not ended
 
 
 def _request(

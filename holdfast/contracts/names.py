@@ -11,6 +11,23 @@ AGENT_RUN: Final = "AgentRun"
 UNDO_RUN: Final = "UndoRun"
 """The workflow type that takes back what a run did."""
 
+BUDGET_ACCOUNT: Final = "BudgetAccount"
+"""The workflow type of an account: a budget that runs share."""
+
+ACCOUNT_PREFIX: Final = "holdfast-account/"
+"""`holdfast-account/user/ana` is the workflow id of the account `user/ana`."""
+
+ACCOUNTS_QUEUE: Final = "holdfast-accounts"
+"""The task queue of all accounts of a namespace; every worker serves it beside its own."""
+
+RESERVE: Final = "reserve"
+SETTLE: Final = "settle"
+SET_LIMIT: Final = "set_limit"
+WAIT_FOR_ROOM: Final = "wait_for_room"
+SHOW_ACCOUNT: Final = "show"
+ACCOUNT_CALLS: Final = "account_calls"
+"""The signal by which an account tells a waiting run to ask again."""
+
 # Activities of the engine. A tool's activity is named after the tool itself.
 RESOLVE_AGENT: Final = "resolve_agent"
 PLAN: Final = "plan"

@@ -65,6 +65,8 @@ class PlanInput(Contract):
     """No tools but `finish` are offered: the agent is to hand back what it has."""
     max_tokens_factor: int = 1
     """Multiplies the rung's output limit after an answer was cut off by it."""
+    user: str | None = None
+    """On whose budget."""
 
 
 class Defect(Contract):

@@ -99,7 +99,7 @@ class Decision(Contract):
     arguments: JsonObject | None = None
     answer: str = ""
     result: Json = None
-    via: Literal["signal", "update", "deadline"]
+    via: Literal["signal", "update", "deadline", "account"]
     at: str
 
 

@@ -144,6 +144,8 @@ class ModelRung(Contract):
     heartbeat_seconds: PositiveFloat = 15.0
     """The stream may be silent this long; so may a dead worker, before it is noticed."""
     retry: RetrySpec = RetrySpec()
+    usd_per_million_tokens: tuple[Decimal, Decimal] | None = None
+    """Input and output, where the author knows better than the list of prices, or the model is in none."""
 
 
 class RulesRung(Contract):
@@ -157,6 +159,16 @@ class RulesRung(Contract):
 
 
 Rung = Annotated[ModelRung | RulesRung, Field(discriminator="kind")]
+
+
+class BudgetSpec(Contract):
+    """What an agent's runs may spend of an account in a day (UTC), together with all others who share it.
+
+    `user` is the account of the run's user, `agent` that of the agent; any other name is an account of that name.
+    """
+
+    account: str
+    daily_usd: Decimal
 
 
 class LimitsSpec(Contract):
@@ -188,6 +200,7 @@ class AgentSpec(Contract):
     max_argument_bytes: PositiveInt = 64 * 1024
     rejections: PositiveInt = 3
     """This many rejections in a row end the agent's attempt."""
+    budgets: tuple[BudgetSpec, ...] = (BudgetSpec(account="user", daily_usd=Decimal("1.00")),)
 
     @property
     def digest(self) -> str:

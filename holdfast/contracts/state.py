@@ -33,6 +33,10 @@ class LoopState(Record):
     """Which limit ends the run with this turn; empty while none does."""
     archive_after: int = 0
     """The step from which on the run may try again to go on in a new execution: the last try failed."""
+    waits_for: str = ""
+    """The account whose room it waits for; empty while it waits for none."""
+    account_called: bool = False
+    """The account has called: ask it again."""
 
 
 class ResultBlock(Record):

@@ -70,6 +70,7 @@ MODEL = spec.ModelRung(
     timeout_seconds=300.0,
     heartbeat_seconds=20.0,
     retry=RETRY,
+    usd_per_million_tokens=(Decimal("3.00"), Decimal("15.00")),
 )
 RULES = spec.RulesRung(
     kind="rules", function="plan_by_rules", timeout_seconds=10.0, heartbeat_seconds=5.0, retry=RETRY
@@ -90,6 +91,7 @@ AGENT = spec.AgentSpec(
     approvers="ops",
     max_argument_bytes=1024,
     rejections=5,
+    budgets=(spec.BudgetSpec(account="agent", daily_usd=Decimal("5.00")),),
 )
 
 FAILURE = calls.Failure(kind="transient", message="the connection was lost", error="ConnectTimeout")
@@ -278,6 +280,7 @@ def examples() -> dict[str, BaseModel]:
             after=DIGEST,
             last_turn=True,
             max_tokens_factor=2,
+            user="ana",
         ),
         "PlanOutcome": plans.PlanOutcome(
             content=SAID.content,

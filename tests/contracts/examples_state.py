@@ -16,5 +16,7 @@ EXAMPLES: dict[str, BaseModel] = {
         finish_refused=1,
         last_turn="the limit of 20 steps",
         archive_after=365,
+        waits_for="user/ana",
+        account_called=True,
     ),
 }

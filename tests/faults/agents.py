@@ -96,6 +96,7 @@ booking = Agent(
     guards=[watch],
     ladder=[CLAUDE],
     autonomy="reversible",
+    budgets=[],  # many workers die in the name of one user
 )
 booking_blindly = booking.but(name="booking-blindly", tools=[look, reserve, charge_blindly])
 reader = Agent(

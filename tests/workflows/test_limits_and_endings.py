@@ -23,7 +23,7 @@ from holdfast import (
     tool,
 )
 from holdfast.testing import Answer, ModelRequest, answer, call, calls, fault, finish, say
-from tests.stage import CLAUDE, SetStage
+from tests.stage import CLAUDE, QUICKLY, SetStage
 
 LOOKED: list[int] = []
 
@@ -130,11 +130,12 @@ async def test_more_calls_than_are_left_are_not_made(stage: SetStage) -> None:
 
 
 async def test_a_model_without_a_price_does_not_run_under_a_limit_of_money(stage: SetStage) -> None:
-    """What cannot be priced cannot be bounded: the first answer is followed by the last turn."""
-    agent = agent_with(limits=Limits(cost_usd="5"), ladder=[Model("my-own-model")])
-    async with stage(agent, [LOOK, finish("partial", "a little")]) as on:
-        await on.outcome()
-        assert "a model without a known price" in on.said()
+    """What cannot be priced cannot be bounded: it is never asked, and the next rung plans."""
+    ladder = [Model("my-own-model", retry=QUICKLY), CLAUDE]
+    async with stage(agent_with(limits=Limits(cost_usd="5"), ladder=ladder), [finish(result="ok")]) as on:
+        run = await on.start()
+        assert await run.result() == "ok"
+        assert [request.model for request in on.model.requests] == [CLAUDE.name]
 
 
 async def test_a_result_that_does_not_fit_is_sent_back(stage: SetStage) -> None:
