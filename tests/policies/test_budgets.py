@@ -8,7 +8,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.contracts.accounts import Ledger, Reserve, SetLimit, Settle, WaitForRoom
+from holdfast.contracts.accounts import ZERO, Ledger, Reserve, SetLimit, Settle, WaitForRoom
 from holdfast.contracts.spec import AgentSpec, BudgetSpec, RulesRung
 from policies import budgets
 
@@ -56,7 +56,7 @@ def test_asking_again_is_the_same_reservation_and_settling_counts_once() -> None
     assert budgets.reserved(ledger) == Decimal("0.6")
     for usd in ("0.2", "0.6"):
         budgets.settle(ledger, Settle(id="1", usd=Decimal(usd)))
-    assert (spent(ledger), budgets.reserved(ledger)) == (Decimal("0.2"), 0)
+    assert (spent(ledger), budgets.reserved(ledger)) == (Decimal("0.2"), ZERO)
     assert not budgets.reserve(ledger, asked("1", "0.6"), NOON).granted
 
 
@@ -67,7 +67,7 @@ def test_a_reservation_that_nobody_answers_for_counts_as_spent() -> None:
     assert budgets.next_change(ledger, NOON) == NOON + timedelta(seconds=60)
     budgets.pass_time(ledger, NOON + timedelta(seconds=61))
     view = budgets.view(ledger, NOON)
-    assert (view.spent_usd, view.presumed_usd, view.reserved_usd) == (Decimal("0.6"), Decimal("0.6"), 0)
+    assert (view.spent_usd, view.presumed_usd, view.reserved_usd) == (Decimal("0.6"), Decimal("0.6"), ZERO)
 
 
 def test_a_day_begins_at_midnight_and_a_call_counts_on_the_day_of_its_reservation() -> None:
@@ -121,7 +121,7 @@ def test_an_operators_limit_goes_before_the_agents() -> None:
     assert budgets.reserve(ledger, asked("1", "3"), NOON).granted
     budgets.set_limit(ledger, SetLimit(by="dana", daily_usd=Decimal(2)))
     refused = budgets.reserve(ledger, asked("2", "0.1"), NOON)
-    assert (refused.granted, refused.limit_usd, refused.reserved_usd) == (False, 2, 3)
+    assert (refused.granted, refused.limit_usd, refused.reserved_usd) == (False, Decimal(2), Decimal(3))
     assert budgets.view(ledger, NOON).set_by == "dana"
 
 
@@ -156,6 +156,8 @@ def test_no_day_costs_more_than_its_limit(operations: list[tuple]) -> None:  # t
             case ("time", seconds):
                 now += timedelta(seconds=seconds)
                 budgets.pass_time(ledger, now)
+            case _:
+                raise AssertionError(operation)
         if ledger.days:
             assert spent(ledger) + budgets.reserved(ledger) <= LIMIT
             assert all(day.spent_usd <= LIMIT and day.presumed_usd <= day.spent_usd for day in ledger.days)

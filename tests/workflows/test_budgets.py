@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from holdfast import Agent, Budget, Call, Finish, Limits, Model, PlanView, Rules, tool
-from holdfast.contracts.accounts import AccountView, SetLimit
+from holdfast.contracts.accounts import ZERO, AccountView, SetLimit
 from holdfast.contracts.names import ACCOUNT_PREFIX
 from holdfast.errors import DecisionRefused
 from holdfast.testing import Answer, answer, call, fault, finish
@@ -65,7 +65,7 @@ async def test_what_a_run_costs_is_taken_from_its_users_account(stage: SetStage)
         assert await on.result(user=user) == "ok"
         view = await shown(on, f"user/{user}")
     assert round(view.spent_usd, 3) == Decimal("0.090")
-    assert (view.reserved_usd, view.presumed_usd, view.limit_usd) == (0, 0, 1)
+    assert (view.reserved_usd, view.presumed_usd, view.limit_usd) == (ZERO, ZERO, Decimal(1))
 
 
 async def test_a_call_that_the_account_cannot_pay_for_is_not_made(stage: SetStage) -> None:
@@ -141,7 +141,7 @@ async def test_attempts_that_fail_are_settled(stage: SetStage) -> None:
     async with stage(agent_with("1"), [fault(529), costing(finish(result="ok"), "0.05")]) as on:
         assert await on.result(user=user) == "ok"
         view = await shown(on, f"user/{user}")
-    assert (round(view.spent_usd, 3), view.presumed_usd, view.reserved_usd) == (Decimal("0.050"), 0, 0)
+    assert (round(view.spent_usd, 3), view.presumed_usd, view.reserved_usd) == (Decimal("0.050"), ZERO, ZERO)
 
 
 async def test_a_model_without_a_price_is_not_asked(stage: SetStage) -> None:
