@@ -14,7 +14,7 @@ TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     "starting": frozenset({"planning", "cancelled"}),
     "planning": frozenset({"acting", "waiting", "parked", "completed", "partial", "failed", "cancelled"}),
     "acting": frozenset({"planning", "waiting", "parked", "completed", "partial", "failed", "cancelled"}),
-    "waiting": frozenset({"acting", "planning", "parked", "partial", "cancelled"}),
+    "waiting": frozenset({"acting", "planning", "parked", "cancelled"}),
     "parked": frozenset({"planning", "failed", "cancelled"}),
     "completed": frozenset(),
     "partial": frozenset(),

@@ -63,6 +63,7 @@ async def wait_for_room(state: RunState, desk: HumanDesk, shortage: Shortage, wh
                 return
             decision = asked.result()
             if decision.answer == "finish":
+                state.move("planning")
                 raise HandedBack(f"{decision.by} ended it: {why}")
             change = _raised(decision, shortage)
             if isinstance(change, SetLimit):
