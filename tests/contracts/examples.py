@@ -70,7 +70,6 @@ MODEL = spec.ModelRung(
     timeout_seconds=300.0,
     heartbeat_seconds=20.0,
     retry=RETRY,
-    usd_per_million_tokens=(Decimal("3.00"), Decimal("15.00")),
 )
 RULES = spec.RulesRung(
     kind="rules", function="plan_by_rules", timeout_seconds=10.0, heartbeat_seconds=5.0, retry=RETRY
@@ -91,7 +90,6 @@ AGENT = spec.AgentSpec(
     approvers="ops",
     max_argument_bytes=1024,
     rejections=5,
-    budgets=(spec.BudgetSpec(account="agent", daily_usd=Decimal("5.00")),),
 )
 
 FAILURE = calls.Failure(kind="transient", message="the connection was lost", error="ConnectTimeout")

@@ -23,6 +23,15 @@ DAY = accounts.Day(day="2026-11-25", spent_usd=Decimal("0.25"), presumed_usd=Dec
 
 EXAMPLES: dict[str, BaseModel] = {
     "BudgetSpec": spec.BudgetSpec(account="team/platform", daily_usd=Decimal("20.00")),
+    "ModelRung.priced": spec.ModelRung(
+        kind="model", model="my-own", usd_per_million_tokens=(Decimal("3.00"), Decimal("15.00"))
+    ),
+    "AgentSpec.budgeted": spec.AgentSpec(
+        name="sorter",
+        instructions="Sort.",
+        ladder=(spec.ModelRung(kind="model", model="my-own"),),
+        budgets=(spec.BudgetSpec(account="agent", daily_usd=Decimal("5.00")),),
+    ),
     "Reserve": accounts.Reserve(
         id="0192/3/1", run="ticket-88", usd=Decimal("0.10"), daily_usd=Decimal("1.00"), lease_seconds=660.0
     ),
