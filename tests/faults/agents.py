@@ -8,6 +8,7 @@ from typing import Any
 from holdfast import (
     Agent,
     Approval,
+    Budget,
     Limits,
     Model,
     PastCall,
@@ -108,4 +109,20 @@ reader = Agent(
     autonomy="observe",
 )
 
-AGENTS: list[Agent[Any]] = [booking, booking_blindly, reader]
+spender = Agent(
+    name="spender",
+    instructions="Spend.",
+    # At most $0.30 a call; its input costs nothing to speak of.
+    ladder=[
+        Model(
+            "my-own",
+            max_tokens=300_000,
+            usd_per_million_tokens=("0.0001", "1"),
+            heartbeat=SILENCE,
+            retry=QUICKLY,
+        )
+    ],
+    budgets=[Budget("user", daily_usd="1.00")],
+)
+
+AGENTS: list[Agent[Any]] = [booking, booking_blindly, reader, spender]

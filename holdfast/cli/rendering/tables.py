@@ -14,6 +14,7 @@ from holdfast.cli.rendering.screen import text_of
 
 if TYPE_CHECKING:
     from holdfast.client import RunSummary
+    from holdfast.contracts.accounts import AccountView
 
 
 def print_runs(console: Console, runs: Sequence[RunSummary]) -> None:
@@ -34,6 +35,25 @@ def print_runs(console: Console, runs: Sequence[RunSummary]) -> None:
         table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=name != "run")
     for row in rows:
         table.add_row(*(row[name] for name in columns))
+    console.print(table)
+
+
+def print_accounts(console: Console, accounts: Sequence[AccountView]) -> None:
+    """One line an account: its limit, and what became of it today."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name in ("account", "a day", "spent", "presumed", "reserved", "waiting", "set by"):
+        table.add_column(name, justify="left" if name in ("account", "set by") else "right", overflow="fold")
+    for one in accounts:
+        nearly = one.spent_usd + one.reserved_usd >= one.limit_usd * 4 / 5
+        table.add_row(
+            text_of(one.account),
+            text_of(f"${one.limit_usd:.2f}"),
+            text_of((f"${one.spent_usd:.4f}", "bold yellow" if nearly else "")),
+            text_of(f"${one.presumed_usd:.4f}" if one.presumed_usd else ""),
+            text_of(f"${one.reserved_usd:.4f}" if one.reserved_usd else ""),
+            text_of(str(len(one.waiting)) if one.waiting else ""),
+            text_of(one.set_by),
+        )
     console.print(table)
 
 
