@@ -143,7 +143,11 @@ def test_the_page_of_the_cli_lists_every_command_and_option() -> None:
         served = SERVER_OPTIONS & options_of(command)
         without_queue = SERVER_OPTIONS - {"--task-queue"}
         assert served == (
-            set() if name == "demo" else without_queue if name in ("budgets", "dev", "replay") else SERVER_OPTIONS
+            set()
+            if name == "demo"
+            else without_queue
+            if name in ("budgets", "dev", "replay")
+            else SERVER_OPTIONS
         )
 
 
