@@ -55,6 +55,7 @@ from holdfast.errors import (
     UsageError,
 )
 from holdfast.promises import in_words
+from holdfast.steered import Steered
 
 QUERY_TIMEOUT = timedelta(seconds=10)
 DECISION_TIMEOUT = timedelta(seconds=30)
@@ -64,7 +65,7 @@ FASTEST_POLL_SECONDS = 0.1
 SLOWEST_POLL_SECONDS = 2.0
 
 
-class Run(Generic[OutT]):
+class Run(Steered, Generic[OutT]):
     """A run. Made by `Client.start` and `Client.run`."""
 
     def __init__(self, temporal: TemporalClient, run: str, agent: Agent[OutT] | None = None) -> None:
@@ -250,13 +251,6 @@ class Run(Generic[OutT]):
 
     async def _undo_outcome(self, name: str) -> UndoOutcome:
         return UndoOutcome.model_validate(await self._temporal.get_workflow_handle(name).result())
-
-    async def cancel(self) -> None:
-        """Ask the run to end. What it has done stays done; `outcome()` tells what that was."""
-        try:
-            await self._handle.cancel()
-        except RPCError as error:
-            self._raise(error)
 
     async def input_mark(self, field: str) -> str | None:
         """The digest of the input it was started with, if it was started by a client of Holdfast."""

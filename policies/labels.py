@@ -4,15 +4,18 @@ import itertools
 import json
 from collections.abc import Iterable
 
-from holdfast.contracts import user_metadata
+from holdfast.contracts import names, user_metadata
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.requests import ANSWERS, Request
 from holdfast.contracts.run import RunView
 from holdfast.contracts.spec import Rung
+from holdfast.contracts.steering import Pause, PersonMessage
 from policies.json_safety import brief, shorten
 from policies.limits import money
 
 MAX_REQUESTS_SHOWN = 10
+
+RESUME_INPUT = '{"by": "your-name"}'
 
 
 def planner_name(rung: Rung) -> str:
@@ -83,11 +86,45 @@ def details(view: RunView) -> str:
         lines += ["", *_request_lines(request)]
     if len(view.requests) > MAX_REQUESTS_SHOWN:
         lines += ["", f"… and {len(view.requests) - MAX_REQUESTS_SHOWN} more open requests."]
+    if view.paused:
+        lines += ["", *_pause_lines(view.run, view.paused)]
+    if view.messages:
+        lines += ["", f"Told with the next plan: {_said(view.messages)}"]
     if view.ignored:
         lines += ["", f"Ignored: signal `{view.ignored[-1].signal}`: {_line(view.ignored[-1].why, 500)}"]
     if view.outcome and view.outcome.reason:
         lines += ["", f"Why: {_line(view.outcome.reason, 500)}"]
     return user_metadata.details("\n".join(lines))
+
+
+def resume_command(run: str) -> str:
+    """The command that lets a paused run go on, for whoever has only the Temporal CLI."""
+    return (
+        f"temporal workflow signal --workflow-id {_shell_quoted(run)} \\\n"
+        f"  --name {names.RESUME} --input {_shell_quoted(RESUME_INPUT)}"
+    )
+
+
+def _pause_lines(run: str, pause: Pause) -> list[str]:
+    why = f": {_line(pause.reason, 500)}" if pause.reason else ""
+    return [
+        f"### Paused by {_line(pause.by, 100)}{why}",
+        "Calls under way come to their end; nothing new begins.",
+        "",
+        f"Here: More Actions, Send a Signal, name `{names.RESUME}`, data:",
+        "```",
+        RESUME_INPUT,
+        "```",
+        "Or in a terminal:",
+        "```",
+        resume_command(run),
+        "```",
+    ]
+
+
+def _said(messages: list[PersonMessage]) -> str:
+    shown = "; ".join(f"{_line(one.by, 60)}: {_line(one.text, 200)}" for one in messages[:5])
+    return shown + (f"; and {len(messages) - 5} more" if len(messages) > 5 else "")
 
 
 def _line(text: str, limit: int) -> str:

@@ -30,6 +30,8 @@ from holdfast.contracts.spec import AgentSpec
 from holdfast.contracts.undo import DoneCall, EffectsRequest
 from policies import feedback, finishing, limits, stops
 from policies.handoff import SILENCE
+from policies.steering import HELD
+from workflows import steering
 from workflows.any_payloads import NOTHING, any_payloads, any_payloads_async
 from workflows.budget_wait import HandedBack
 from workflows.call_dispatch import CallDispatch
@@ -49,6 +51,7 @@ class AgentRun:
 
     def __init__(self) -> None:
         self._desk = HumanDesk()
+        self._steering = steering.Steering()
         self._state: RunState | None = None
 
     @workflow.run
@@ -64,10 +67,7 @@ class AgentRun:
                 desk.result()  # only a bug ends it: fail the task where it is seen, until a release mends it
             return loop.result()
         except asyncio.CancelledError:
-            loop.cancel()
-            await asyncio.gather(loop, return_exceptions=True)  # so that calls under way are on record
-            if state.outcome is None:
-                state.end("cancelled", reason="the run was cancelled")
+            await steering.wind_down(state, loop)
             raise
         finally:
             loop.cancel()
@@ -78,8 +78,10 @@ class AgentRun:
         if not state.events:
             state.transcript.append(user_text(state.given.task))
             state.event("started", f"{state.spec.name} ({state.digest[:8]}): {state.given.task}")
+        self._steering.begin(state)
         while state.outcome is None:
             await go_on_if_due(state, self._desk)
+            await steering.gate(state)
             last_turn = state.loop.last_turn = state.loop.last_turn or self._limit(state) or ""
             if last_turn:
                 self._tell_last_turn(state, last_turn)
@@ -148,6 +150,8 @@ class AgentRun:
         text = text_of(plan.content)
         silent = not text or text == SILENCE
         if not silent and finishing.text_is_answer(state.spec) and not last_turn:
+            if steering.holds_end(state):
+                return None
             state.end("completed", output=text)
             return None
         failure = planning.odd_answer(cut_off=False)
@@ -164,6 +168,8 @@ class AgentRun:
         """End the run with the result, or send it back when it does not fit; `problems` were found before."""
         given = call["input"]
         found = problems or finishing.result_problems(state.spec, given)
+        if not found and not last_turn and steering.holds_end(state):
+            return [feedback.tool_result(call["id"], HELD)], {}
         if not found:
             state.end(given["status"], output=finishing.output_of(given), reason=given.get("reason", ""))
             return None
@@ -251,6 +257,24 @@ class AgentRun:
     @any_payloads
     def _validate_decide(self, decision: RawValue = NOTHING) -> None:
         self._desk.validate(decision)
+
+    @workflow.signal(name=names.MESSAGE, description='Tell the agent something: {"text": "…", "by": "you"}')
+    @any_payloads
+    def message(self, message: RawValue = NOTHING) -> None:
+        """Tell the agent something; it hears it with its next plan."""
+        self._steering.take("message", message)
+
+    @workflow.signal(name=names.PAUSE, description='Pause the run: {"by": "you", "reason": "…"}')
+    @any_payloads
+    def pause(self, pause: RawValue = NOTHING) -> None:
+        """Let calls under way end, and begin nothing new until the run is resumed."""
+        self._steering.take("pause", pause)
+
+    @workflow.signal(name=names.RESUME, description='Let a paused run go on: {"by": "you"}')
+    @any_payloads
+    def resume(self, resume: RawValue = NOTHING) -> None:
+        """Go on from where the run was paused."""
+        self._steering.take("resume", resume)
 
     @workflow.query(name=names.INSPECT, description="The run: steps, calls, requests, effects, cost")
     def inspect(self, asked: InspectRequest | None = None) -> RunView:

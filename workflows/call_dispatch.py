@@ -24,6 +24,7 @@ from workflows.failure_reading import read_failure
 from workflows.human_desk import HumanDesk
 from workflows.options import as_kwargs, guard_options
 from workflows.run_state import PREVIEW_CHARS, RunState
+from workflows.steering import all_of, cut_short, gate
 
 
 @dataclass
@@ -47,11 +48,11 @@ class CallDispatch:
         """The tool_result blocks for every call of the plan, and which block is which call's result."""
         proposed = self._propose(plan, step)
         self._state.move("acting")
-        verdicts = await self._vet([one for one in proposed if not one.problem])
+        verdicts = await self._vet_unless_cancelled([one for one in proposed if not one.problem])
         if any(one.tool is not None and one.tool.exclusive for one in proposed):
             answers = [await self._carry_out_one(one, verdicts) for one in proposed]
         else:
-            answers = await asyncio.gather(*(self._carry_out_one(one, verdicts) for one in proposed))
+            answers = await all_of([self._carry_out_one(one, verdicts) for one in proposed])
         blocks = [
             feedback.tool_result(one.record.tool_use_id, answer.text, is_error=answer.is_error)
             for one, answer in zip(proposed, answers, strict=True)
@@ -119,6 +120,16 @@ class CallDispatch:
             return ()
         return (*one.tool.guards, *(self._state.spec.guards if one.tool.writes else ()))
 
+    async def _vet_unless_cancelled(self, proposed: list[Proposed]) -> dict[str, Verdict]:
+        """The guards' verdicts; none when the run is cancelled, for then no call begins."""
+        try:
+            await gate(self._state)
+            return await self._vet(proposed)
+        except asyncio.CancelledError:
+            if self._state.loop.cancelled is None:
+                raise
+            return {}
+
     async def _vet(self, proposed: list[Proposed]) -> dict[str, Verdict]:
         """Ask the guards about the calls that have any, in one activity."""
         state = self._state
@@ -158,7 +169,10 @@ class CallDispatch:
     async def _carry_out_one(self, one: Proposed, verdicts: dict[str, Verdict]) -> Answer:
         record = one.record
         record.started_at = self._state.now()
-        answer = await self._outcome_of(one, verdicts.get(record.id))
+        try:
+            answer = await self._outcome_of(one, verdicts.get(record.id))
+        except asyncio.CancelledError:
+            answer = Answer(cut_short(self._state, record, one.tool), is_error=True)
         record.finished_at = self._state.now()
         record.preview = shorten(answer.text, PREVIEW_CHARS)
         self._state.event("result", f"{record.tool}: {record.status}", record.model_dump(mode="json"))
@@ -169,6 +183,8 @@ class CallDispatch:
         record = one.record
         if one.problem:
             return Answer(feedback.refused(one.problem), is_error=True)
+        if self._state.loop.cancelled is not None:
+            raise asyncio.CancelledError
         if one.tool is None:
             return await self._built_in(record)
         if (made := await self._made_before(record, one.tool)) is not None:

@@ -1,6 +1,5 @@
 """One call that may run: its activity, and what is done when nobody knows whether it happened."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +13,11 @@ from holdfast.contracts.calls import CallRecord, Failure, Probed
 from holdfast.contracts.spec import ToolSpec
 from policies import effects, failures, feedback, labels, validation
 from policies.json_safety import safe, shorten
-from workflows.failure_reading import ReadFailure, read_failure
+from workflows.failure_reading import read_failure
 from workflows.human_desk import HumanDesk
 from workflows.options import as_kwargs, probe_options, tool_options
 from workflows.run_state import RunState
+from workflows.steering import gate, until_done
 
 MAX_PROBED_ATTEMPTS = 3
 """A write that its probe says did not happen is run again, this often in all; then the model is told."""
@@ -42,18 +42,19 @@ class CallExecution:
 
     async def execute(self, record: CallRecord, tool: ToolSpec) -> Answer:
         """Run the call until it is known what became of it."""
-        record.status = "running"
-        self._state.show()
         if record.dry_run and tool.task_queue is not None and not tool.has_dry_run:
             return self._done(record, tool, effects.would_do(tool.name, record.arguments), verbatim=False)
         attempt = 0
         while True:
             attempt += 1
+            await gate(self._state)
+            record.status = "running"
+            self._state.show()
             try:
                 result = await self._call(record, tool)
             except ActivityError as error:
                 writes = tool.writes and not record.dry_run
-                read = self._read_failure(error, record, tool, writes=writes)
+                read = read_failure(error)
                 record.failure = read.failure
                 if not failures.may_have_happened(read.failure, writes=writes, started=read.started):
                     return self._failed(record, tool, read.failure)
@@ -65,25 +66,15 @@ class CallExecution:
             if isinstance(found, Answer):
                 return found
 
-    def _read_failure(
-        self, error: ActivityError, record: CallRecord, tool: ToolSpec, *, writes: bool
-    ) -> ReadFailure:
-        try:
-            return read_failure(error)
-        except asyncio.CancelledError:
-            if writes:  # it was under way: the run's record must not pass over it
-                record.status = "unknown"
-                self._state.effect(record, tool, None, unknown=True)
-            raise
-
     async def _call(self, record: CallRecord, tool: ToolSpec) -> Json:
         summary = labels.call_summary(tool.name, record.arguments, simulate=record.dry_run)
-        raw: RawValue = await workflow.execute_activity(
+        called: workflow.ActivityHandle[RawValue] = workflow.start_activity(
             tool.name,
             self._state.tool_input(record),
             result_type=RawValue,
             **as_kwargs(tool_options(tool, summary)),
         )
+        raw = await until_done(called)
         try:
             return workflow.payload_converter().from_payload(raw.payload, Any)
         except Exception as error:  # a remote worker may answer with anything

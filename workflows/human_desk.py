@@ -15,14 +15,12 @@ from temporalio.exceptions import ApplicationError
 
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.digests import canonical, digest
-from holdfast.contracts.requests import Choice, Decision, DecisionInput, Ignored, Request, RequestKind
+from holdfast.contracts.requests import Choice, Decision, DecisionInput, Request, RequestKind
 from holdfast.contracts.spec import ToolSpec
 from policies import decisions, validation
 from policies.json_safety import faults
 from workflows.any_payloads import NOTHING
 from workflows.run_state import RunState
-
-MAX_IGNORED_KEPT = 50
 
 MAX_DECISION_BYTES = 256 * 1024
 """A decision is kept, shown and told to the model: it holds a word, a reason or a result, not a file."""
@@ -191,11 +189,7 @@ class HumanDesk:
         state.show()
 
     def _ignore(self, signal: str, why: str) -> None:
-        state = self._open_state()
-        state.ignored.append(Ignored(at=state.now(), signal=signal, why=why))
-        del state.ignored[:-MAX_IGNORED_KEPT]
-        state.event("ignored", f"signal {signal} changed nothing: {why}")
-        state.show()
+        self._open_state().ignore(signal, why)
 
 
 def _edit_problem(tool: ToolSpec, arguments: JsonObject, max_bytes: int) -> str | None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any, TypedDict
 
 from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType
 
 from holdfast.contracts.spec import RetrySpec, Rung, ToolSpec
 
@@ -17,6 +18,7 @@ class ActivityOptions(TypedDict, total=False):
     retry_policy: RetryPolicy
     task_queue: str | None
     summary: str
+    cancellation_type: ActivityCancellationType
 
 
 ONCE = RetryPolicy(maximum_attempts=1)
@@ -52,10 +54,17 @@ def plan_options(rung: Rung, summary: str) -> ActivityOptions:
 
 
 def tool_options(tool: ToolSpec, summary: str) -> ActivityOptions:
-    """For a call. A write that is not idempotent is tried once: whether it happened is then found out."""
+    """For a call. A write that is not idempotent is tried once: whether it happened is then found out.
+
+    When the run is cancelled, what the call says of its end is waited for; without heartbeats it would not even hear
+    of it.
+    """
+    heartbeat = None if tool.task_queue else _seconds(tool.heartbeat_seconds)
+    waits = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
     return ActivityOptions(
         start_to_close_timeout=timedelta(seconds=tool.timeout_seconds),
-        heartbeat_timeout=None if tool.task_queue else _seconds(tool.heartbeat_seconds),
+        heartbeat_timeout=heartbeat,
+        cancellation_type=waits if heartbeat else ActivityCancellationType.TRY_CANCEL,
         schedule_to_start_timeout=_seconds(tool.queue_seconds) if tool.task_queue else None,
         retry_policy=retry_policy(tool.retry) if tool.repeatable else ONCE,
         task_queue=tool.task_queue,

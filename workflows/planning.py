@@ -16,6 +16,7 @@ from workflows.human_desk import HumanDesk
 from workflows.options import as_kwargs, plan_options
 from workflows.parking import park
 from workflows.run_state import RunState
+from workflows.steering import before_plan
 
 
 class Planning:
@@ -69,6 +70,7 @@ class Planning:
     async def _ask(self, step: int, *, last_turn: bool) -> PlanOutcome:
         state, transcript = self._state, self._state.transcript
         rung = state.spec.ladder[self._loop.rung]
+        await before_plan(state)
         state.move("planning")
         plan: PlanOutcome = await workflow.execute_activity(
             names.PLAN,

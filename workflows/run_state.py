@@ -36,6 +36,8 @@ from workflows.transcript import Transcript
 
 PREVIEW_CHARS = 400
 
+MAX_IGNORED_KEPT = 50
+
 MAX_KEYWORD_CHARS = 300
 """The server ends a run that sets a search attribute of more than 2048 bytes."""
 
@@ -111,6 +113,13 @@ class RunState:
             )
         )
 
+    def ignore(self, signal: str, why: str) -> None:
+        """Note a signal that changed nothing, so that its author can find out why."""
+        self.ignored.append(Ignored(at=self.now(), signal=signal, why=why))
+        del self.ignored[:-MAX_IGNORED_KEPT]
+        self.event("ignored", f"signal {signal} changed nothing: {why}")
+        self.show()
+
     def move(self, status: RunStatus) -> None:
         """Enter a state, and show it: details at once, search attributes only when the world should know."""
         if not lifecycle.may_move(self.status, status):
@@ -120,11 +129,18 @@ class RunState:
 
     def show(self) -> None:
         """Refresh what the UI shows, and whether a step under way waits for a human."""
-        if self.status in ("acting", "waiting") and self.steps and not self.loop.waits_for:
+        last = self.steps[-1] if self.steps else None
+        under_way = self.status == "paused" and last is not None and last.finished_at is None
+        if (
+            last is not None
+            and not self.loop.waits_for
+            and (under_way or self.status in ("acting", "waiting"))
+        ):
             asked = frozenset(request.call for request in self.requests.values() if request.call)
-            self.status = lifecycle.while_acting(self.steps[-1].calls, asked)
+            paused = self.loop.paused is not None
+            self.status = lifecycle.while_acting(last.calls, asked, paused=paused)
         workflow.set_current_details(labels.details(self.view()))
-        coarse = "running" if self.status in lifecycle.OPEN - {"waiting", "parked"} else self.status
+        coarse = "running" if self.status in lifecycle.OPEN - lifecycle.AT_REST else self.status
         waiting = next(iter(self.requests.values()), None)
         if (shown := (coarse, waiting and (waiting.kind, waiting.by))) == self._shown:
             return  # each upsert is an event in history
@@ -203,6 +219,7 @@ class RunState:
             effects=within_bytes(self.effects, MAX_LISTED_BYTES),
             total_effects=self.total_effects,
             failure=failure,
+            untold=within_bytes(self.loop.messages, MAX_LISTED_BYTES),
         )
         self.finished_at = self.now()
         self.event("finished", f"{status}" + (f": {reason}" if reason else ""), {"status": status})
@@ -226,6 +243,8 @@ class RunState:
             requests=list(self.requests.values()),
             decisions=self.decisions,
             ignored=self.ignored,
+            messages=[one.model_copy(update={"text": brief(one.text, 2000)}) for one in self.loop.messages],
+            paused=self.loop.paused,
             effects=self.effects,
             usage=self.usage,
             outcome=self.outcome,
@@ -248,6 +267,7 @@ class RunState:
             "requests": self.open_requests(MAX_LISTED_BYTES),
             "decisions": within_bytes(self.decisions, MAX_LISTED_BYTES),
             "effects": within_bytes(self.effects, MAX_LISTED_BYTES),
+            "messages": within_bytes(self.view().messages, MAX_LISTED_BYTES),
         }
         return self.view().model_copy(update={"steps": steps, **lists})
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from holdfast.cli.command import AsJson, RunId, Server, command
+from holdfast.cli.steering import By, Reason
 from holdfast.errors import NoWorkerAnswers, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ _RUNS_EXAMPLES = """\
   holdfast runs                        what goes on, and what went on last
   holdfast runs --status parked        those that only a person can move on
   holdfast runs --agent cloud-costs --user ana --json"""
+
+_CANCEL_EXAMPLES = """\
+  holdfast cancel ticket-88
+  holdfast cancel ticket-88 --reason "wrong account\""""
 
 _BEGINS_WITHIN = 3.0
 
@@ -121,13 +126,15 @@ def add_to(app: typer.Typer) -> None:
         if len(found) == limit:
             line(err(), (f"The first {limit}; --limit shows more.", "dim"))
 
-    @command(app, "cancel", panel=_PANEL, examples="  holdfast cancel ticket-88")
-    async def cancel(*, server: Server, run: RunId, as_json: AsJson = False) -> None:
+    @command(app, "cancel", panel=_PANEL, examples=_CANCEL_EXAMPLES)
+    async def cancel(
+        *, server: Server, run: RunId, by: By, reason: Reason = "", as_json: AsJson = False
+    ) -> None:
         """End a run; what it has done stays done.
 
         The answer lists that.         A call under way is told to stop. A run whose worker is away ends when one is back.
         """
-        await _cancel(server, run, as_json=as_json)
+        await _cancel(server, run, by=by, reason=reason, as_json=as_json)
 
 
 async def _begins(client: Client, run: str) -> bool:
@@ -187,12 +194,12 @@ def _print_started(
 
 
 def _check_status(status: str | None) -> None:
-    known = ("running", "waiting", "parked", "completed", "partial", "failed", "cancelled")
+    known = ("running", "waiting", "paused", "parked", "completed", "partial", "failed", "cancelled")
     if status is not None and status not in known:
         raise UsageError(f"There is no status {status!r}. A run is one of: {', '.join(known)}.")
 
 
-async def _cancel(server: Server, run: str, *, as_json: bool) -> None:
+async def _cancel(server: Server, run: str, *, by: str, reason: str, as_json: bool) -> None:
     from holdfast.cli.looking import describe, look
     from holdfast.cli.workers_seen import is_served
 
@@ -202,7 +209,7 @@ async def _cancel(server: Server, run: str, *, as_json: bool) -> None:
         raise UsageError(
             f"Run {run} has ended already, and was not changed. `holdfast show {run}` shows how it ended."
         )
-    await client.run(run).cancel()
+    await client.run(run).cancel(by=by, reason=reason)
     ended = False
     if await is_served(client.temporal, execution.task_queue):
         for _ in range(50):

@@ -102,7 +102,17 @@ class GuardOutcome(Contract):
 
 
 CallStatus = Literal[
-    "proposed", "refused", "waiting", "rejected", "expired", "running", "done", "failed", "unknown", "skipped"
+    "proposed",
+    "refused",
+    "waiting",
+    "rejected",
+    "expired",
+    "running",
+    "done",
+    "failed",
+    "unknown",
+    "skipped",
+    "cancelled",
 ]
 
 

@@ -54,6 +54,9 @@ APPROVE: Final = "approve"
 REJECT: Final = "reject"
 ANSWER: Final = "answer"
 DECIDE: Final = "decide"
+MESSAGE: Final = "message"
+PAUSE: Final = "pause"
+RESUME: Final = "resume"
 
 # Queries.
 INSPECT: Final = "inspect"

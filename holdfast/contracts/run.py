@@ -8,12 +8,33 @@ from holdfast.contracts.base import Contract, Json, JsonObject, Record
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
 from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import Decision, Ignored, Request
+from holdfast.contracts.steering import Pause, PersonMessage
 
 RunStatus = Literal[
-    "starting", "planning", "acting", "waiting", "parked", "completed", "partial", "failed", "cancelled"
+    "starting",
+    "planning",
+    "acting",
+    "waiting",
+    "paused",
+    "parked",
+    "completed",
+    "partial",
+    "failed",
+    "cancelled",
 ]
 EventKind = Literal[
-    "started", "plan", "call", "result", "request", "decision", "ignored", "notice", "finished"
+    "started",
+    "plan",
+    "call",
+    "result",
+    "request",
+    "decision",
+    "ignored",
+    "notice",
+    "message",
+    "paused",
+    "resumed",
+    "finished",
 ]
 FinishStatus = Literal["completed", "partial", "failed"]
 
@@ -94,6 +115,8 @@ class RunOutcome(Contract):
     total_effects: int = 0
     """How many effects there are; as many of them are listed as an answer can hold."""
     failure: Failure | None = None
+    untold: list[PersonMessage] = []
+    """What people said too late for the agent to hear it."""
 
 
 class RunView(Contract):
@@ -114,6 +137,9 @@ class RunView(Contract):
     requests: list[Request]
     decisions: list[Decision]
     ignored: list[Ignored]
+    messages: list[PersonMessage] = []
+    """What the agent is told with its next plan; long texts are shortened here."""
+    paused: Pause | None = None
     effects: list[EffectRecord]
     usage: Usage
     outcome: RunOutcome | None = None

@@ -13,6 +13,7 @@ from holdfast.contracts.requests import Decision, Ignored, Request
 from holdfast.contracts.run import RunEvent, RunOutcome, RunStatus, StepRecord
 from holdfast.contracts.spec import AgentSpec
 from holdfast.contracts.undo import DoneCall
+from holdfast.contracts.steering import Cancellation, Pause, PersonMessage
 
 
 class LoopState(Record):
@@ -37,6 +38,10 @@ class LoopState(Record):
     """The account whose room it waits for; empty while it waits for none."""
     account_called: bool = False
     """The account has called: ask it again."""
+    messages: list[PersonMessage] = []
+    """What people said and the agent has not been told yet, in the order in which it came."""
+    paused: Pause | None = None
+    cancelled: Cancellation | None = None
 
 
 class ResultBlock(Record):

@@ -12,11 +12,13 @@ from typing import Any
 from pydantic import BaseModel
 
 import holdfast.contracts
-from holdfast.contracts import base, calls, messages, plans, requests, run, spec, undo
+from holdfast.contracts import base, calls, messages, plans, requests, run, spec, steering, undo
 
 DIGEST = "0123456789abcdef0123456789abcdef"
 AT = "2026-11-21T03:00:00.000+00:00"
 LATER = "2026-11-22T03:00:00+00:00"
+HEARD = steering.PersonMessage(text="only eu-west-1", by="ana", at=AT)
+PAUSED = steering.Pause(by="dana", at=AT, reason="an upgrade")
 
 SCHEMA = {
     "type": "object",
@@ -211,6 +213,7 @@ OUTCOME = run.RunOutcome(
     effects=[EFFECT],
     total_effects=41,
     failure=FAILURE,
+    untold=[HEARD],
 )
 VERDICT = calls.Verdict(kind="ask", why="on a Friday?", by="dana", guard="not_on_fridays")
 VETTED = calls.VettedCall(
@@ -315,6 +318,8 @@ def examples() -> dict[str, BaseModel]:
             requests=[REQUEST],
             decisions=[DECISION],
             ignored=[IGNORED],
+            messages=[HEARD],
+            paused=PAUSED,
             effects=[EFFECT],
             usage=USAGE,
             outcome=OUTCOME,

@@ -5,6 +5,11 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from holdfast.contracts.state import LoopState
+from holdfast.contracts.steering import Cancellation, Pause, PersonMessage
+
+AT = "2026-11-21T03:00:00.000+00:00"
+SAID = PersonMessage(text="only eu-west-1", by="ana", at=AT)
+PAUSED = Pause(by="dana", at=AT, reason="an upgrade")
 
 EXAMPLES: dict[str, BaseModel] = {
     "LoopState": LoopState(
@@ -18,5 +23,8 @@ EXAMPLES: dict[str, BaseModel] = {
         archive_after=365,
         waits_for="user/ana",
         account_called=True,
+        messages=[SAID],
+        paused=PAUSED,
+        cancelled=Cancellation(at=AT, reason="by ana: wrong account"),
     ),
 }

@@ -39,6 +39,6 @@ def print_event(console: Console, event: RunEvent, *, by: str, flags: str) -> No
             line(console, (status, words.status_style(status)), rest, indent=_INDENT, label=at)
         case "notice" | "ignored":
             line(console, (event.text, "yellow"), indent=_INDENT, label=at)
-        case "started":
+        case "started" | "message" | "paused" | "resumed":
             text = one_line(event.text, 600)
-            line(console, ("started  ", "bold"), text, indent=_INDENT, label=at)
+            line(console, (f"{event.kind}  ", "bold"), text, indent=_INDENT, label=at)

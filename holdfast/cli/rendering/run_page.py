@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from rich.console import Console
 
 from holdfast.cli.rendering import words
@@ -43,6 +45,14 @@ def print_head(console: Console, view: RunView, *, status: str, ui_url: str | No
         line(console, value, indent=9, label=(name, "dim"))
     if ui_url:
         unwrapped(console, ("ui       ", "dim"), ui_url)
+    if view.paused:
+        why = f": {one_line(view.paused.reason, 400)}" if view.paused.reason else ""
+        told = f"by {one_line(view.paused.by)} at {words.clock(view.paused.at)}{why}"
+        line(console, told, indent=9, label=("paused   ", "bold yellow"))
+        unwrapped(console, " " * 9, (f"holdfast resume {shlex.quote(view.run)}", "cyan"))
+    for message in view.messages:
+        told = f"{one_line(message.by)}: {one_line(message.text, 400)}"
+        line(console, told, (" (told with the next plan)", "dim"), indent=9, label=("message  ", "dim"))
 
 
 def print_step(console: Console, step: StepRecord) -> None:
@@ -163,6 +173,8 @@ def print_outcome(console: Console, outcome: RunOutcome | None, *, status: str) 
     """How it ended, why, and the result."""
     reason = f": {outcome.reason}" if outcome is not None and outcome.reason else ""
     line(console, ("Status ", "bold"), (status, words.status_style(status)), reason)
+    for late in outcome.untold if outcome is not None else []:
+        line(console, (f"Never heard: {one_line(late.by)}: {one_line(late.text, 400)}", "yellow"))
     if outcome is not None and outcome.output is not None:
         line(console, ("Result", "bold"))
         print_value(console, outcome.output, indent=2)

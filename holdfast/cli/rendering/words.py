@@ -14,12 +14,14 @@ from policies.limits import money
 STATUS_STYLES = {
     "completed": "bold green", "partial": "bold yellow", "failed": "bold red", "cancelled": "bold magenta",
     "terminated": "bold magenta", "timed_out": "bold red", "waiting": "bold yellow", "parked": "bold red",
+    "paused": "bold yellow",
 }  # fmt: skip
 
 CALL_MARKS = {
     "done": ("✓", "green"), "failed": ("✗", "red"), "refused": ("✗", "red"), "rejected": ("✗", "red"),
     "expired": ("✗", "red"), "unknown": ("?", "bold red"), "waiting": ("…", "bold yellow"),
     "running": ("▸", "cyan"), "proposed": ("·", "dim"), "skipped": ("-", "dim"),
+    "cancelled": ("-", "magenta"),
 }  # fmt: skip
 
 
