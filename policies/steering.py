@@ -5,7 +5,7 @@ under way come to their end and starts nothing new. A cancelled run tells its ca
 to clean up, and answers every call in its transcript.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from holdfast.contracts.base import JsonObject
@@ -61,7 +61,7 @@ def cancelled_reason(said: str) -> str:
     return f"the run was cancelled {said}" if said.startswith("by ") else f"the run was cancelled: {said}"
 
 
-def missing_results(messages: list[Message]) -> list[JsonObject]:
+def missing_results(messages: Sequence[Message]) -> list[JsonObject]:
     """Results for the calls at the end of a transcript that have none: without them it could not be sent again."""
     if not messages or messages[-1].role != "assistant":
         return []

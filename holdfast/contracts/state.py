@@ -12,8 +12,8 @@ from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import Decision, Ignored, Request
 from holdfast.contracts.run import RunEvent, RunOutcome, RunStatus, StepRecord
 from holdfast.contracts.spec import AgentSpec
-from holdfast.contracts.undo import DoneCall
 from holdfast.contracts.steering import Cancellation, Pause, PersonMessage
+from holdfast.contracts.undo import DoneCall
 
 
 class LoopState(Record):
