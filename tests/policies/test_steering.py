@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from holdfast.contracts.messages import Message, user_text
@@ -66,7 +68,9 @@ def test_the_reason_is_a_sentence(words: str, reason: str) -> None:
 
 def test_calls_without_results_get_one_each() -> None:
     """A transcript that ends in calls could not be sent again."""
-    calls = [{"type": "tool_use", "id": one, "name": "look", "input": {}} for one in ("a", "b")]
+    calls: list[dict[str, Any]] = [
+        {"type": "tool_use", "id": one, "name": "look", "input": {}} for one in ("a", "b")
+    ]
     ending = [user_text("Go."), Message(role="assistant", content=[{"type": "text", "text": "x"}, *calls])]
     results = missing_results(ending)
     assert [one["tool_use_id"] for one in results] == ["a", "b"]
