@@ -33,7 +33,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.failing import application_error
 from activities.heartbeat import SENT, PlanBeat
 from holdfast.contracts import names
-from holdfast.contracts.accounts import ZERO, Grant, Ledger, Reserve, Settle, Shortage
+from holdfast.contracts.accounts import ZERO, Expensive, Grant, Ledger, Reserve, Settle, Shortage
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.spec import BudgetSpec
 from policies.limits import money
@@ -216,14 +216,19 @@ class Wallet:
     bounded: bool
     """Whether the run has a limit of money of its own."""
     beat: PlanBeat
+    may_cost_usd: Decimal | None = None
+    """A human is to be asked before one call costs more."""
 
     @contextlib.asynccontextmanager
     async def spending(
         self, worst: Decimal | None, *, model: str, lease_seconds: float
     ) -> AsyncIterator[Money]:
         """Pay for one call. Raises ApplicationError when the accounts have too little, or nobody knows the price."""
-        if worst is None and (self.bounded or self.accounts):
+        bounded = self.bounded or self.may_cost_usd is not None
+        if worst is None and (bounded or self.accounts):
             raise _unpriced(model, [one.account for one in self.accounts])
+        if worst is not None and self.may_cost_usd is not None and worst > self.may_cost_usd:
+            raise _too_expensive(worst, self.may_cost_usd)
         async with spending(
             self.accounts, worst or ZERO, run=self.run, lease_seconds=lease_seconds, beat=self.beat
         ) as paid:
@@ -231,9 +236,24 @@ class Wallet:
 
 
 def _unpriced(model: str, accounts: list[str]) -> ApplicationError:
-    where = f"the budget of {', '.join(accounts)}" if accounts else "a limit of cost_usd"
+    where = f"the budget of {', '.join(accounts)}" if accounts else "a limit of money"
     message = (
         f"nobody knows what {model} costs, and this run has {where}, so it was not asked: say its price, "
         f"Model({model!r}, usd_per_million_tokens=('3', '15')), or run it without such a limit"
     )
     return application_error(Failure(kind="limit", message=message, error="UnpricedModel"), retry=False)
+
+
+def _too_expensive(worst: Decimal, allowed: Decimal) -> ApplicationError:
+    message = (
+        f"the next plan may cost up to {money(worst)}, and a human is to be asked above {money(allowed)}"
+    )
+    failure = Failure(kind="limit", message=message, error="AskFirst")
+    expensive = Expensive(may_cost_usd=worst, allowed_usd=allowed)
+    return ApplicationError(
+        message,
+        failure.model_dump(mode="json"),
+        expensive.model_dump(mode="json"),
+        type=failure.kind,
+        non_retryable=True,
+    )

@@ -105,6 +105,7 @@ async def _ask(
         accounts=budgets.accounts_of(spec, asked.user),
         bounded=spec.limits.cost_usd is not None,
         beat=live,
+        may_cost_usd=asked.may_cost_usd,
     )
     return await plan_with_claude(
         spec,

@@ -95,19 +95,24 @@ def Limits(  # noqa: N802  # a value an author writes; the class behind it is a 
     tokens: int | None = None,
     cost_usd: str | Decimal | None = None,
     wall_clock: timedelta | None = None,
+    ask_above_usd: str | Decimal | None = None,
 ) -> LimitsSpec:
     """Where a run must stop [20 steps, 50 calls]; then the agent gets one last turn without tools.
 
+    With `ask_above_usd` a human is asked before a plan that may cost more than that.
     Money is in USD and given as a string or Decimal, never as a float. Raises DefinitionError.
     """
     if not isinstance(cost_usd, str | Decimal | None):
         raise DefinitionError(f"Limits: cost_usd={cost_usd!r} must be a string or Decimal, such as '0.50'.")
+    if not isinstance(ask_above_usd, str | Decimal | None):
+        raise DefinitionError(f"Limits: ask_above_usd={ask_above_usd!r} must be a string, such as '0.25'.")
     try:
         return LimitsSpec(
             steps=steps,
             calls=calls,
             tokens=tokens,
             cost_usd=_amount(cost_usd) if cost_usd is not None else None,
+            ask_above_usd=None if ask_above_usd is None else _amount(ask_above_usd, "Limits: ask_above_usd"),
             wall_clock_seconds=None if wall_clock is None else seconds("Limits: wall_clock", wall_clock),
         )
     except pydantic.ValidationError as error:

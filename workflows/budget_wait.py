@@ -13,7 +13,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from holdfast.contracts import names
-from holdfast.contracts.accounts import SetLimit, Shortage, WaitForRoom
+from holdfast.contracts.accounts import Expensive, SetLimit, Shortage, WaitForRoom
 from holdfast.contracts.requests import Decision
 from workflows.human_desk import HumanDesk
 from workflows.run_state import RunState
@@ -36,6 +36,40 @@ def read_shortage(error: ActivityError) -> Shortage | None:
         return Shortage.model_validate(cause.details[1])
     except ValidationError:
         return None
+
+
+def may_cost(state: RunState) -> Decimal | None:
+    """What the next plan may cost without a human being asked; None for any amount."""
+    given, allowed = state.spec.limits.ask_above_usd, state.loop.may_cost_usd
+    return given if given is None or allowed is None else max(given, allowed)
+
+
+async def asked_first(state: RunState, desk: HumanDesk, error: ActivityError, why: str) -> bool:
+    """Ask a human, if a plan failed because it may cost too much: True when it may be asked for again.
+
+    `raise` allows as much as was shown, for this and later plans. Raises HandedBack when the human says `finish`.
+    """
+    cause = error.cause
+    if not isinstance(cause, ApplicationError) or len(cause.details) < 2:
+        return False
+    try:
+        asks = Expensive.model_validate(cause.details[1])
+    except ValidationError:
+        return False
+    state.loop.waits_for = "a human"
+    state.move("waiting")
+    told = f"{why}. `raise` lets it go on; `finish` ends the run with what there is."
+    try:
+        decision = await desk.ask(
+            "limit", told, state.spec.approvers, arguments={"next_plan_usd": str(asks.may_cost_usd)}
+        )
+    finally:
+        state.loop.waits_for = ""
+    state.move("planning")
+    if decision.answer == "finish":
+        raise HandedBack(f"{decision.by} ended it: {why}")
+    state.loop.may_cost_usd = asks.may_cost_usd
+    return True
 
 
 async def wait_for_room(state: RunState, desk: HumanDesk, shortage: Shortage, why: str) -> None:

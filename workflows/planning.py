@@ -10,7 +10,7 @@ from holdfast.contracts.messages import Message
 from holdfast.contracts.plans import PlanInput, PlanOutcome
 from policies import ladder, stops
 from policies.labels import plan_summary, planner_name
-from workflows.budget_wait import HandedBack, read_shortage, wait_for_room
+from workflows.budget_wait import HandedBack, asked_first, may_cost, read_shortage, wait_for_room
 from workflows.failure_reading import read_failure
 from workflows.human_desk import HumanDesk
 from workflows.options import as_kwargs, plan_options
@@ -39,6 +39,8 @@ class Planning:
             except ActivityError as error:
                 failure = read_failure(error).failure
                 shortage = read_shortage(error)
+                if await asked_first(state=self._state, desk=self._desk, error=error, why=failure.message):
+                    continue
                 if shortage is not None:
                     await self._short_of_money(step, shortage, failure, last_turn=last_turn)
                     continue
@@ -87,6 +89,7 @@ class Planning:
                 last_turn=last_turn,
                 max_tokens_factor=self._loop.max_tokens_factor,
                 user=state.given.user,
+                may_cost_usd=may_cost(state),
             ),
             result_type=PlanOutcome,
             **as_kwargs(plan_options(rung, plan_summary(step, rung, state.context_tokens))),

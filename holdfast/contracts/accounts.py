@@ -77,6 +77,13 @@ class Shortage(Contract):
     grant: Grant
 
 
+class Expensive(Contract):
+    """A plan that was not asked for, since it may cost more than a human has allowed: the failure's second detail."""
+
+    may_cost_usd: Decimal
+    allowed_usd: Decimal
+
+
 class Reservation(Record):
     """Money that is set aside for one call; it counts on the day on which it was set aside."""
 

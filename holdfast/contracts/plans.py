@@ -67,6 +67,8 @@ class PlanInput(Contract):
     """Multiplies the rung's output limit after an answer was cut off by it."""
     user: str | None = None
     """On whose budget."""
+    may_cost_usd: Decimal | None = None
+    """A human must be asked before it costs more."""
 
 
 class Defect(Contract):

@@ -179,6 +179,8 @@ class LimitsSpec(Contract):
     tokens: PositiveInt | None = None
     cost_usd: Decimal | None = None
     wall_clock_seconds: PositiveFloat | None = None
+    ask_above_usd: Decimal | None = None
+    """A human is asked before a plan that may cost more."""
 
 
 class AgentSpec(Contract):

@@ -4,6 +4,8 @@ All of it is data in one place, so that a run can be continued as new, inspected
 that decides what happens next may live in an attribute elsewhere.
 """
 
+from decimal import Decimal
+
 from holdfast.contracts.archive import ArchivedPart
 from holdfast.contracts.base import Record
 from holdfast.contracts.calls import CallRecord, EffectRecord
@@ -42,6 +44,8 @@ class LoopState(Record):
     """What people said and the agent has not been told yet, in the order in which it came."""
     paused: Pause | None = None
     cancelled: Cancellation | None = None
+    may_cost_usd: Decimal | None = None
+    """What a human has allowed one plan to cost, above what the agent's limit says."""
 
 
 class ResultBlock(Record):

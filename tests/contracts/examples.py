@@ -282,6 +282,7 @@ def examples() -> dict[str, BaseModel]:
             last_turn=True,
             max_tokens_factor=2,
             user="ana",
+            may_cost_usd=Decimal("0.42"),
         ),
         "PlanOutcome": plans.PlanOutcome(
             content=SAID.content,

@@ -44,6 +44,8 @@ EXAMPLES: dict[str, BaseModel] = {
     "Shortage": accounts.Shortage(
         account="user/ana", usd=Decimal("0.30"), daily_usd=Decimal("1.00"), grant=GRANT
     ),
+    "Expensive": accounts.Expensive(may_cost_usd=Decimal("0.42"), allowed_usd=Decimal("0.25")),
+    "LimitsSpec.asking": spec.LimitsSpec(ask_above_usd=Decimal("0.25")),
     "Reservation": RESERVATION,
     "Promise": PROMISE,
     "Waiting": WAITING,

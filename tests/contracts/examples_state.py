@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from pydantic import BaseModel
 
 from holdfast.contracts.state import LoopState
@@ -26,5 +28,6 @@ EXAMPLES: dict[str, BaseModel] = {
         messages=[SAID],
         paused=PAUSED,
         cancelled=Cancellation(at=AT, reason="by ana: wrong account"),
+        may_cost_usd=Decimal("0.42"),
     ),
 }

@@ -95,3 +95,26 @@ def dollars(spenders: World) -> Decimal:
     """What the model's own count comes to."""
     spent = spenders.model.spent_tokens
     return (Decimal(spent.output) + Decimal(spent.input) / 10_000) / 1_000_000
+
+
+@pytest.mark.parametrize("point,presumed", [("plan:taken", "0"), ("model 1", "0.30")])
+async def test_a_killed_worker_is_charged_only_for_what_may_have_been_sent(
+    temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory, point: str, presumed: str
+) -> None:
+    """Killed before the request was sent, a call costs nothing; killed while the model thinks, it counts at its most."""
+    async with world(temporal_server, tmp_path_factory.mktemp("killed"), spend) as spenders:
+        name = f"killed-at-{point.replace(' ', '-').replace(':', '-')}"
+        hold = spenders.journal.hold(name, point)
+        worker = await spenders.pool.worker(name)
+        run = await Client(spenders.temporal, task_queue=name).start(
+            spender, task_of(name), id=name, user=name
+        )
+        await hold.until_reached()
+        await worker.kill()
+        hold.released.set()
+        await spenders.pool.worker(name)
+        assert (await spenders.outcome(run)).status == "completed"
+        account = spenders.temporal.get_workflow_handle(f"{ACCOUNT_PREFIX}user/{name}")
+        view: AccountView = await account.query("show", result_type=AccountView)
+        assert round(view.presumed_usd, 2) == Decimal(presumed)
+        assert view.reserved_usd == 0

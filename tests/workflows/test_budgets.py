@@ -170,3 +170,18 @@ async def test_the_last_turn_is_paid_for_too(stage: SetStage) -> None:
         outcome = await on.outcome(user=unique("ana"))
     assert (outcome.status, outcome.output) == ("partial", "I look.")
     assert "the limit of 1 steps; the account" in outcome.reason
+
+
+async def test_an_expensive_plan_asks_a_human_first(stage: SetStage) -> None:
+    """Above the agent's threshold nothing is sent until somebody allows what the plan may cost."""
+    agent = agent_with("1", limits=Limits(ask_above_usd="0.05"))
+    async with stage(agent, [call("look"), finish(result="ok")]) as on:
+        run = await on.start()
+        request = await run.next_request(kind="limit")
+        assert "may cost up to $0.10" in request.why
+        assert on.model.requests == []
+        await run.answer(request, "raise", by="dana")
+        assert await run.result() == "ok"
+        again = await on.start()
+        await again.answer(await again.next_request(kind="limit"), "finish", by="dana")
+        assert (await again.outcome()).status == "partial"
