@@ -162,7 +162,15 @@ async def _reserve(account: str, asked: Reserve) -> Grant:
 
 
 async def _until_answered(ask: Callable[[], Awaitable[Grant]]) -> Grant:
+    """Ask again where an account is just going on as new: the same reservation counts once."""
     async with asyncio.timeout(PATIENCE.total_seconds()):
+        for pause in (0.05, 0.2, 0.5):
+            try:
+                return await ask()
+            except RPCError as error:
+                if error.status == RPCStatusCode.NOT_FOUND:
+                    raise
+            await asyncio.sleep(pause)
         return await ask()
 
 
