@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
-from typing import Any, Generic
+from typing import Any, Generic, Literal
 
 import pydantic
 from pydantic import TypeAdapter
@@ -172,6 +172,7 @@ class Agent(Generic[OutT]):
         dry_run: Runs simulate their writes unless they are started with `dry_run=False`.
         approvers: Who is asked when a tool names nobody.
         budgets: Shared accounts that its model calls are paid from [$1 for each user and day]; `[]` is none.
+        on_failure: `rollback` takes back what a failed run did, as far as it can be, before the run ends.
 
     Raises:
         DefinitionError: Something about it is unsafe or contradictory; the message holds the fix.
@@ -188,6 +189,7 @@ class Agent(Generic[OutT]):
     dry_run: bool = False
     approvers: str = "operator"
     budgets: Sequence[BudgetSpec] = AgentSpec.model_fields["budgets"].default
+    on_failure: Literal["keep", "rollback"] = "keep"
 
     def __post_init__(self) -> None:
         checks = (("tools", listed), ("guards", functions), ("ladder", listed), ("budgets", listed))
@@ -218,6 +220,7 @@ class Agent(Generic[OutT]):
                 dry_run=self.dry_run,
                 approvers=self.approvers,
                 budgets=tuple(self.budgets),
+                on_failure=self.on_failure,
             )
         except pydantic.ValidationError as error:
             raise DefinitionError(f"Agent {self.name!r}: {in_words(error)}.") from None
@@ -274,6 +277,11 @@ def _check(agent: Agent[Any]) -> None:
         g: guard_name(g) for g in agent.guards
     }
     _check_unique(name, "guards", list(guards.values()))
+    if agent.on_failure == "rollback" and not any(tool.spec.has_undo for tool in agent.tools):
+        raise DefinitionError(
+            f"Agent {name!r}: on_failure='rollback' takes back what has an undo, and none of its tools has one: "
+            "write @tool(effect='reversible', undo=…), or leave on_failure out."
+        )
     for tool in agent.tools:
         spec = tool.spec
         unattended = agent.autonomy == "full" and spec.effect == "irreversible"

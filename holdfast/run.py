@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -18,12 +17,10 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import (
     ApplicationError,
     CancelledError,
     TerminatedError,
-    WorkflowAlreadyStartedError,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -31,7 +28,7 @@ from holdfast import archive
 from holdfast.agent import Agent, OutT
 from holdfast.archive import RecordT
 from holdfast.artifacts import artifact_store
-from holdfast.contracts import names, user_metadata
+from holdfast.contracts import names
 from holdfast.contracts.archive import ArchivedPart, PartKind
 from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.requests import Choice, Decision, DecisionInput, Request
@@ -56,6 +53,7 @@ from holdfast.errors import (
 )
 from holdfast.promises import in_words
 from holdfast.steered import Steered
+from holdfast.undoing import undo
 
 QUERY_TIMEOUT = timedelta(seconds=10)
 DECISION_TIMEOUT = timedelta(seconds=30)
@@ -209,15 +207,19 @@ class Run(Steered, Generic[OutT]):
         except RPCError as error:
             self._raise(error)
 
-    async def undo(self, *, by: str, calls: list[str] | None = None, note: str = "") -> UndoOutcome:
+    async def undo(
+        self, *, by: str, calls: list[str] | None = None, to_step: int | None = None, note: str = ""
+    ) -> UndoOutcome:
         """Take back what the run did, last call first, and wait until that is done.
 
         It runs as a workflow of its own, so it survives crashes, and asking again for the same calls returns
-        the outcome of the first time. Undo a run that is still open only after cancelling it.
+        the outcome of the first time; of what failed, another try is made. Undo a run that is still open only
+        after cancelling it.
 
         Args:
             by: Who asks.
             calls: Ids of calls, such as `["3.1"]`; None means every call that had an effect.
+            to_step: Take back only what was done after this step.
             note: Why.
 
         Raises:
@@ -226,31 +228,8 @@ class Run(Steered, Generic[OutT]):
         """
         if not await self._closed():
             raise UsageError(f"Run {self.id} is still open: cancel it first, or let it end.")
-        name = f"{self.id}/undo" + (f"/{'+'.join(sorted(calls))}" if calls else "")
-        start = functools.partial(
-            self._temporal.start_workflow,
-            names.UNDO_RUN,
-            UndoInput(run=self.id, by=by, calls=calls, note=note),
-            id=name,
-            task_queue=(await self._handle.describe()).task_queue,
-            static_summary=user_metadata.summary(f"undo {self.id}, by {by}"),
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        )
-        try:
-            try:
-                await start(id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY)
-            except WorkflowAlreadyStartedError:
-                earlier = await self._undo_outcome(name)
-                if all(call.outcome != "failed" for call in earlier.calls):
-                    return earlier
-                await start(id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE)
-            return await self._undo_outcome(name)
-        except WorkflowFailureError as error:
-            cause = error.cause
-            raise UsageError(cause.message if isinstance(cause, ApplicationError) else str(cause)) from None
-
-    async def _undo_outcome(self, name: str) -> UndoOutcome:
-        return UndoOutcome.model_validate(await self._temporal.get_workflow_handle(name).result())
+        asked = UndoInput(run=self.id, by=by, calls=calls and sorted(calls), note=note, to_step=to_step)
+        return await undo(self._temporal, asked, task_queue=(await self._handle.describe()).task_queue)
 
     async def input_mark(self, field: str) -> str | None:
         """The digest of the input it was started with, if it was started by a client of Holdfast."""

@@ -23,7 +23,7 @@ TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     ),
     "waiting": frozenset({"acting", "planning", "paused", "parked", "cancelled"}),
     "paused": frozenset({"planning", "acting", "waiting", "cancelled"}),
-    "parked": frozenset({"planning", "paused", "failed", "cancelled"}),
+    "parked": frozenset({"planning", "acting", "paused", "failed", "cancelled"}),
     "completed": frozenset(),
     "partial": frozenset(),
     "failed": frozenset(),

@@ -41,6 +41,7 @@ from workflows.input_reading import read_input
 from workflows.parking import Discarded
 from workflows.planning import Planning
 from workflows.run_state import RunState
+from workflows.undoing import roll_back
 
 STARTED_WITH = 'A run starts with a JSON object such as {"agent": "cloud-costs", "task": "…"}'
 
@@ -92,10 +93,12 @@ class AgentRun:
                 said = await self._follow(state, plan, step, planning, dispatch, last_turn=bool(last_turn))
             except Discarded as end:
                 why = f"discarded by {end.by}: {end.note or end.failure.message}"
-                return await self._ended(state.end("failed", reason=why, failure=end.failure))
+                state.end("failed", reason=why, failure=end.failure)
+                break
             except HandedBack as end:
                 text = state.steps[-1].text if state.steps else ""
-                return await self._ended(state.end("partial", output=text or None, reason=end.reason))
+                state.end("partial", output=text or None, reason=end.reason)
+                break
             step.finished_at = state.now()
             if last_turn and state.outcome is None:
                 text = text_of(plan.content)
@@ -103,11 +106,14 @@ class AgentRun:
             elif said is not None:
                 content, calls = said
                 state.transcript.append(Message(role="user", content=content), calls)
-        return await self._ended(state.outcome)
+        return await self._ended(state)
 
-    async def _ended(self, outcome: RunOutcome) -> RunOutcome:
+    async def _ended(self, state: RunState) -> RunOutcome:
+        if state.finished_at is None:  # it failed, and its agent wants its effects taken back first
+            await roll_back(state, self._desk)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return outcome
+        assert state.outcome is not None  # noqa: S101  # the loop ends with one
+        return state.outcome
 
     async def _follow(
         self,

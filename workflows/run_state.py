@@ -28,7 +28,7 @@ from holdfast.contracts.run import (
 )
 from holdfast.contracts.spec import AgentSpec, ToolSpec
 from holdfast.contracts.state import LoopState
-from holdfast.contracts.undo import DoneCall
+from holdfast.contracts.undo import DoneCall, UndoneCall
 from policies import labels, lifecycle
 from policies.json_safety import brief, clip, shorten
 from workflows.log import Log
@@ -221,10 +221,29 @@ class RunState:
             failure=failure,
             untold=within_bytes(self.loop.messages, MAX_LISTED_BYTES),
         )
-        self.finished_at = self.now()
-        self.event("finished", f"{status}" + (f": {reason}" if reason else ""), {"status": status})
-        self.move(status)
+        if status != "failed" or self.spec.on_failure == "keep":
+            self.close()
         return self.outcome
+
+    def close(self, *, rolled_back: Sequence[UndoneCall] = (), reason: str = "") -> None:
+        """Let the run be over, with the outcome that it has and what was taken back before."""
+        assert self.outcome is not None  # noqa: S101  # `end` comes first
+        told = "; ".join(part for part in (self.outcome.reason, reason) if part)
+        update = {"rolled_back": within_bytes(rolled_back, MAX_LISTED_BYTES), "reason": told}
+        self.outcome = self.outcome.model_copy(update=update)
+        status = self.outcome.status
+        self.finished_at = self.now()
+        self.event("finished", status + (f": {told}" if told else ""), {"status": status})
+        self.move(status)
+
+    def undone(self, found: UndoneCall) -> None:
+        """Note what became of an effect that was to be taken back."""
+        text = f"{found.outcome} {found.call} {found.tool}"
+        self.event("notice", f"rollback: {text}", found.model_dump(mode="json"))
+        if found.outcome == "undone":
+            _mark_undone(self.done_calls.held, found.call)
+            _mark_undone(self.effects, found.call)
+        self.show()
 
     def view(self) -> RunView:
         """The run as people inspect it. Not validated again: it is made at every turn, and holds every step."""
@@ -286,6 +305,12 @@ def within_bytes(records: Sequence[ModelT], max_bytes: int) -> list[ModelT]:
             break
         found.append(record)
     return found
+
+
+def _mark_undone(records: list[Any], call: str) -> None:
+    for at, record in enumerate(records):
+        if (record.input.call if isinstance(record, DoneCall) else record.call) == call:
+            records[at] = record.model_copy(update={"undone": True})
 
 
 def _clipped(step: StepRecord) -> StepRecord:

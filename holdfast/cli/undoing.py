@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
   holdfast undo ticket-88                        all that it did
   holdfast undo ticket-88 --call 3.1 --call 3.2  only what these calls did
+  holdfast undo ticket-88 --to 3                 what it did after step 3
   holdfast undo ticket-88 --note "wrong region\""""
 
 
@@ -41,13 +42,17 @@ def add_to(app: typer.Typer) -> None:
                 show_default=False,
             ),
         ],
+        to: Annotated[
+            int | None,
+            typer.Option("--to", metavar="STEP", min=0, help="Only what was done after this step."),
+        ] = None,
         note: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with the undo.")] = "",
         as_json: AsJson = False,
     ) -> int | None:
         """Take back what a run did, last call first, and say what could not be.
 
         The run's own workers do it, as a workflow of its own: it survives crashes, and asking twice undoes
-        once. A run that is still open is cancelled first (`holdfast cancel`).
+        once; what failed is tried again. A run that is still open is cancelled first (`holdfast cancel`).
         """
         from holdfast.cli.looking import describe
         from holdfast.cli.workers_seen import is_served
@@ -61,7 +66,7 @@ def add_to(app: typer.Typer) -> None:
                 f"Not undone: no worker answers on task queue {execution.task_queue!r}. Start one with the agent's "
                 "tools (`holdfast worker package.module`), and ask again."
             )
-        outcome = await client.run(run).undo(by=by, calls=calls or None, note=note)
+        outcome = await client.run(run).undo(by=by, calls=calls or None, to_step=to, note=note)
         if as_json:
             print(outcome.model_dump_json(indent=2))
         else:

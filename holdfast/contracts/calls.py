@@ -149,3 +149,5 @@ class EffectRecord(Contract):
     outcome: Literal["done", "simulated", "unknown"]
     reversible: bool
     approved_by: str | None = None
+    undone: bool = False
+    """The run itself has taken it back."""

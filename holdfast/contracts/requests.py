@@ -6,7 +6,7 @@ from pydantic import ConfigDict
 
 from holdfast.contracts.base import Contract, Json, JsonObject
 
-RequestKind = Literal["approval", "question", "unknown_effect", "limit", "takeover", "parked"]
+RequestKind = Literal["approval", "question", "unknown_effect", "limit", "takeover", "parked", "rollback"]
 Choice = Literal["approve", "reject", "answer"]
 
 CHOICES: dict[RequestKind, tuple[Choice, ...]] = {
@@ -16,6 +16,7 @@ CHOICES: dict[RequestKind, tuple[Choice, ...]] = {
     "limit": ("answer",),
     "takeover": ("answer",),
     "parked": ("answer",),
+    "rollback": ("answer",),
 }
 """Which decisions fit which kind."""
 
@@ -24,13 +25,15 @@ ANSWERS: dict[RequestKind, tuple[str, ...]] = {
     "limit": ("raise", "finish"),
     "takeover": ("plan", "finish", "pass"),
     "parked": ("redrive", "discard"),
+    "rollback": ("retry", "leave"),
 }
 """The words that an answer may be, for kinds that do not take free text.
 
 `happened`: the effect is there (give its `result`). `run`: it is not there, run the call. `skip`: leave it,
 the model is told that nobody knows. `raise`: go on; `result` may hold the new limits. `finish`: end with what there is
 (for a takeover: with `result`). `plan`: `result` holds the calls to make, in the model's place. `pass`: leave it, the
-run parks. `redrive`: go on from where the run stopped. `discard`: end the run.
+run parks. `redrive`: go on from where the run stopped. `discard`: end the run. `retry`: try the undos again that failed.
+`leave`: let those effects stand, and end the run.
 """
 
 

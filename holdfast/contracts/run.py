@@ -9,6 +9,7 @@ from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
 from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import Decision, Ignored, Request
 from holdfast.contracts.steering import Pause, PersonMessage
+from holdfast.contracts.undo import UndoneCall
 
 RunStatus = Literal[
     "starting",
@@ -117,6 +118,8 @@ class RunOutcome(Contract):
     failure: Failure | None = None
     untold: list[PersonMessage] = []
     """What people said too late for the agent to hear it."""
+    rolled_back: list[UndoneCall] = []
+    """What became of each effect when a failed run took back what it had done, last one first."""
 
 
 class RunView(Contract):

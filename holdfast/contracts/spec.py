@@ -203,6 +203,8 @@ class AgentSpec(Contract):
     rejections: PositiveInt = 3
     """This many rejections in a row end the agent's attempt."""
     budgets: tuple[BudgetSpec, ...] = (BudgetSpec(account="user", daily_usd=Decimal("1.00")),)
+    on_failure: Literal["keep", "rollback"] = "keep"
+    """What becomes of a failed run's effects: they stand, or those that can be are taken back, last first."""
 
     @property
     def digest(self) -> str:

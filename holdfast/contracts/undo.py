@@ -9,32 +9,6 @@ from holdfast.contracts.calls import Failure, ToolInput
 from holdfast.contracts.spec import ToolSpec
 
 
-class UndoInput(Contract):
-    """What an undo is started with. `calls` names calls of the run, such as `3.1`; None means all of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    run: str = Field(min_length=1)
-    by: str = Field(min_length=1)
-    calls: list[str] | None = None
-    note: str = ""
-
-
-class DoneCall(Contract):
-    """A writing call that a run made, with all that its undo needs."""
-
-    input: ToolInput
-    """As the call was made, with its result."""
-    tool: ToolSpec
-
-
-class EffectsRequest(Contract):
-    """Asks for the writing calls of a run from number `after` on, as many as one answer can hold."""
-
-    run: str
-    after: int = 0
-
-
 class UndoneCall(Contract):
     """What became of one call.
 
@@ -48,6 +22,40 @@ class UndoneCall(Contract):
     failure: Failure | None = None
 
 
+class UndoInput(Contract):
+    """What an undo is started with. `calls` names calls of the run, such as `3.1`; None means all of them.
+
+    With `to_step` only what was done after that step is taken back; 0 means everything. `earlier` is what earlier
+    undos of the run have taken back: that is not done again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: str = Field(min_length=1)
+    by: str = Field(min_length=1)
+    calls: list[str] | None = None
+    note: str = ""
+    to_step: int | None = Field(default=None, ge=0)
+    earlier: list[UndoneCall] = []
+
+
+class DoneCall(Contract):
+    """A writing call that a run made, with all that its undo needs."""
+
+    input: ToolInput
+    """As the call was made, with its result."""
+    tool: ToolSpec
+    undone: bool = False
+    """The run itself has taken it back."""
+
+
+class EffectsRequest(Contract):
+    """Asks for the writing calls of a run from number `after` on, as many as one answer can hold."""
+
+    run: str
+    after: int = 0
+
+
 class UndoOutcome(Contract):
     """What an undo did, in the order in which it did it: last call first."""
 
@@ -55,3 +63,9 @@ class UndoOutcome(Contract):
     by: str
     note: str
     calls: list[UndoneCall]
+    asked: list[str] | None = None
+    """The calls that were named; None: all of them."""
+    to_step: int | None = None
+    """Only what was done after this step was to be taken back."""
+    earlier: list[UndoneCall] = []
+    """What earlier undos of the run had taken back beside these."""

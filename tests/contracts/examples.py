@@ -132,6 +132,7 @@ EFFECT = calls.EffectRecord(
     outcome="done",
     reversible=True,
     approved_by="dana",
+    undone=True,
 )
 USAGE = plans.Usage(
     input_tokens=1200,
@@ -200,6 +201,7 @@ STEP = run.StepRecord(
     finished_at=AT,
     calls=[CALL],
 )
+UNDONE = undo.UndoneCall(call="3.1", tool="ec2.stop", outcome="failed", failure=FAILURE)
 OUTCOME = run.RunOutcome(
     run="ticket-88",
     agent="cloud-costs",
@@ -214,12 +216,12 @@ OUTCOME = run.RunOutcome(
     total_effects=41,
     failure=FAILURE,
     untold=[HEARD],
+    rolled_back=[UNDONE],
 )
 VERDICT = calls.Verdict(kind="ask", why="on a Friday?", by="dana", guard="not_on_fridays")
 VETTED = calls.VettedCall(
     call="3.1", tool="ec2.stop", effect="reversible", arguments=ARGUMENTS, guards=("not_on_fridays",)
 )
-UNDONE = undo.UndoneCall(call="3.1", tool="ec2.stop", outcome="failed", failure=FAILURE)
 
 
 def _requests() -> Iterator[tuple[str, BaseModel]]:
@@ -252,7 +254,7 @@ def examples() -> dict[str, BaseModel]:
             choice="approve",
         ),
         "Defect": plans.Defect(block=2, message="it is no JSON"),
-        "DoneCall": undo.DoneCall(input=TOOL_INPUT, tool=STOP),
+        "DoneCall": undo.DoneCall(input=TOOL_INPUT, tool=STOP, undone=True),
         "EffectRecord": EFFECT,
         "EffectsRequest": undo.EffectsRequest(run="ticket-88", after=7),
         "EventsRequest": run.EventsRequest(after=7, limit=9),
@@ -328,8 +330,18 @@ def examples() -> dict[str, BaseModel]:
         "StepRecord": STEP,
         "ToolInput": TOOL_INPUT,
         "ToolSpec": STOP,
-        "UndoInput": undo.UndoInput(run="ticket-88", by="dana", calls=["3.1"], note="a mistake"),
-        "UndoOutcome": undo.UndoOutcome(run="ticket-88", by="dana", note="a mistake", calls=[UNDONE]),
+        "UndoInput": undo.UndoInput(
+            run="ticket-88", by="dana", calls=["3.1"], note="a mistake", to_step=2, earlier=[UNDONE]
+        ),
+        "UndoOutcome": undo.UndoOutcome(
+            run="ticket-88",
+            by="dana",
+            note="a mistake",
+            calls=[UNDONE],
+            asked=["3.1"],
+            to_step=2,
+            earlier=[UNDONE],
+        ),
         "UndoneCall": UNDONE,
         "Usage": USAGE,
         "Verdict": VERDICT,

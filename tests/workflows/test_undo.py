@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from holdfast import Agent, PastCall, Retry, Tool, ToolContext, Transient, UsageError, tool
-from holdfast.testing import call, calls, say
+from holdfast.testing import call, calls, finish, say
 from tests.stage import CLAUDE, SetStage
 
 WORLD: list[str] = []
@@ -163,3 +163,107 @@ async def test_a_run_with_much_to_undo_is_undone(stage: SetStage) -> None:
         outcome = await run.undo(by="dana")
     assert [one.outcome for one in outcome.calls] == ["undone"] * 45
     assert WORLD == []
+
+
+async def test_what_was_done_after_a_step_is_taken_back_alone_and_never_twice(stage: SetStage) -> None:
+    """An undo to a step leaves what came before it; a later undo of all does not repeat the first."""
+    plans = [call("stop", machine=name) for name in ("a", "b", "c")]
+    async with stage(OPERATOR, [*plans, say("ok")]) as on:
+        run = await on.start()
+        await run.result()
+        late = await run.undo(by="dana", to_step=1)
+        assert WORLD == ["a"]
+        everything = await run.undo(by="dana")
+    assert [one.call for one in late.calls] == ["3.1", "2.1"]
+    assert [(one.call, one.outcome) for one in everything.calls] == [
+        ("3.1", "undone"),
+        ("2.1", "undone"),
+        ("1.1", "undone"),
+    ]
+    assert [past.arguments["machine"] for _, past in UNDONE] == ["c", "b", "a"]
+    assert WORLD == []
+
+
+async def test_asking_again_repeats_only_the_undos_that_failed(stage: SetStage) -> None:
+    """What was taken back is left alone, also after an undo that was refused in between."""
+    region: list[str] = ["down"]
+    tried: list[str] = []
+
+    async def fragile(ctx: ToolContext, past: PastCall) -> None:
+        tried.append(past.arguments["machine"])
+        if past.arguments["machine"] == "a" and region == ["down"]:
+            raise Transient("the region is down")
+
+    @tool(effect="reversible", undo=fragile, retry=Retry(attempts=1))
+    async def halt(machine: str) -> str:
+        """Halt a machine."""
+        return "halted"
+
+    plans = [call("halt", machine=name) for name in ("a", "b")]
+    async with stage(agent_with(halt), [*plans, say("ok")]) as on:
+        run = await on.start()
+        await run.result()
+        first = await run.undo(by="dana")
+        assert [one.outcome for one in first.calls] == ["undone", "failed"]
+        with pytest.raises(UsageError, match="no effect of call"):
+            await run.undo(by="dana", calls=["7.7"])
+        region.clear()
+        second = await run.undo(by="dana")
+    assert [one.outcome for one in second.calls] == ["undone", "undone"]
+    assert tried == ["b", "a", "a"]
+
+
+async def test_a_failed_run_takes_back_what_it_did_when_its_agent_says_so(stage: SetStage) -> None:
+    """Last call first, before the run ends; what cannot be taken back is named in the outcome."""
+    agent = OPERATOR.but(on_failure="rollback")
+    plans = [call("stop", machine="a"), call("announce", {"text": "b"}), call("stop", machine="c")]
+    async with stage(agent, [*plans, finish(status="failed", reason="It is too hard.")]) as on:
+        run = await on.start()
+        outcome = await run.outcome()
+        assert (await run.undo(by="dana", calls=["3.1"])).calls[0].outcome == "undone"
+    assert outcome.status == "failed"
+    assert [(one.call, one.outcome) for one in outcome.rolled_back] == [
+        ("3.1", "undone"),
+        ("2.1", "irreversible"),
+        ("1.1", "undone"),
+    ]
+    assert outcome.reason == (
+        "It is too hard.; 2 effects were taken back; not 2.1 announce: nothing can take it back"
+    )
+    assert WORLD == ["b"]
+    assert [past.arguments["machine"] for _, past in UNDONE] == ["c", "a"]
+
+
+async def test_a_rollback_that_fails_asks_a_human(stage: SetStage) -> None:
+    """`retry` tries only what failed again; the run ends once nothing fails or a human says `leave`."""
+    tried: list[str] = []
+
+    async def fragile(ctx: ToolContext, past: PastCall) -> None:
+        tried.append(past.arguments["machine"])
+        if past.arguments["machine"] == "b":
+            raise Transient("the region is down")
+
+    @tool(effect="reversible", undo=fragile, retry=Retry(attempts=1))
+    async def halt(machine: str) -> str:
+        """Halt a machine."""
+        return "halted"
+
+    agent = agent_with(halt).but(on_failure="rollback")
+    plans = [call("halt", machine=name) for name in ("a", "b", "c")]
+    async with stage(agent, [*plans, finish(status="failed", reason="No.")]) as on:
+        run = await on.start()
+        first = await run.next_request(kind="rollback")
+        assert "2.1 halt: the region is down" in first.why
+        await run.answer(first, "retry", by="dana")
+        async for event in run.events():
+            if event.kind == "request" and event.data["id"] != first.id:
+                break
+        [second] = await run.requests()
+        await run.answer(second, "leave", by="dana")
+        outcome = await run.outcome()
+    assert tried == ["c", "b", "a", "b"]
+    assert [(one.call, one.outcome) for one in outcome.rolled_back] == [
+        ("3.1", "undone"),
+        ("2.1", "failed"),
+        ("1.1", "undone"),
+    ]

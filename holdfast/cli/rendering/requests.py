@@ -69,6 +69,11 @@ def ways(request: Request, *, by: str, flags: str = "") -> list[Way]:
                 Way("redrive", f"holdfast answer {which} redrive {who}", "go on from where it stopped"),
                 Way("discard", f"holdfast answer {which} discard {who}", "end the run"),
             ]
+        case "rollback":
+            return [
+                Way("retry", f"holdfast answer {which} retry {who}", "try the undos again that failed"),
+                Way("leave", f"holdfast answer {which} leave {who}", "let these effects stand; end the run"),
+            ]
 
 
 def print_request(
