@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.accounts import Wallet
 from activities.archive import archived_items
+from activities.breakers import Breakers
 from activities.failing import application_error
 from activities.heartbeat import PlanBeat, heartbeating
 from activities.registry import AgentRegistry
@@ -23,6 +24,8 @@ from holdfast.contracts.messages import Message, Page, PageRequest
 from holdfast.contracts.plans import PlanInput, PlanOutcome
 from holdfast.contracts.spec import AgentSpec, RulesRung
 from policies import budgets
+from policies.breaker import model_dependency
+from policies.ladder import planner_below
 
 PROVIDER = "activities.providers.anthropic"
 
@@ -30,10 +33,13 @@ MAX_PLAN_BYTES = 1_500_000
 """A larger answer could not be stored, nor be the result of a run: 2 MB is the server's limit for one value."""
 
 
+ANSWERS_WITHIN = 0.95
+"""The part of its timeout that a model gets: the rest is for telling why, which a timeout of the server does not."""
+
 PlanActivity = Callable[[PlanInput], Awaitable[PlanOutcome]]
 
 
-def plan_activity(registry: AgentRegistry, cache: TranscriptCache) -> PlanActivity:
+def plan_activity(registry: AgentRegistry, cache: TranscriptCache, breakers: Breakers) -> PlanActivity:
     """The activity that plans one step."""
 
     @activity.defn(name=names.PLAN)
@@ -43,7 +49,7 @@ def plan_activity(registry: AgentRegistry, cache: TranscriptCache) -> PlanActivi
         async with heartbeating(live.details):
             spec = await _spec(registry, asked)
             messages = await _transcript(cache, asked)
-            outcome = await _ask(registry, spec, asked, messages, live)
+            outcome = await _ask(registry, spec, asked, messages, live, breakers=breakers)
             outcome = await with_misfits(registry.version(asked.agent, asked.digest), outcome)
             _check_size(outcome)
         cache.append(asked.run, asked.after, Message(role="assistant", content=outcome.content))
@@ -86,7 +92,13 @@ async def _transcript(cache: TranscriptCache, asked: PlanInput) -> list[Message]
 
 
 async def _ask(
-    registry: AgentRegistry, spec: AgentSpec, asked: PlanInput, messages: list[Message], live: PlanBeat
+    registry: AgentRegistry,
+    spec: AgentSpec,
+    asked: PlanInput,
+    messages: list[Message],
+    live: PlanBeat,
+    *,
+    breakers: Breakers,
 ) -> PlanOutcome:
     rung = spec.ladder[asked.rung]
     if isinstance(rung, RulesRung):
@@ -107,12 +119,21 @@ async def _ask(
         beat=live,
         may_cost_usd=asked.may_cost_usd,
     )
-    return await plan_with_claude(
-        spec,
-        rung,
-        messages,
-        last_turn=asked.last_turn,
-        max_tokens_factor=asked.max_tokens_factor,
-        stream=stream,
-        wallet=wallet,
-    )
+    # While its breaker is open, a planner further down plans at once; only where there is none, it is waited for.
+    wait = not planner_below(spec, asked.rung)
+    async with breakers.guarding((model_dependency(rung.model),), wait=wait):
+        try:
+            async with asyncio.timeout(ANSWERS_WITHIN * rung.timeout_seconds):
+                return await plan_with_claude(
+                    spec,
+                    rung,
+                    messages,
+                    last_turn=asked.last_turn,
+                    max_tokens_factor=asked.max_tokens_factor,
+                    stream=stream,
+                    wallet=wallet,
+                )
+        except TimeoutError:
+            message = f"{rung.model} did not answer within {rung.timeout_seconds:g} s"
+            failure = Failure(kind="transient", message=message, error="Timeout")
+            raise application_error(failure, retry=True) from None

@@ -12,6 +12,7 @@ import pydantic
 from temporalio import activity
 from temporalio.common import RawValue
 
+from activities.breakers import Breakers
 from activities.calling import call
 from activities.failing import application_error
 from activities.heartbeat import heartbeating
@@ -37,15 +38,18 @@ class BrokenContract(Exception):  # named for what is wrong
     """A tool returned something else than it promises."""
 
 
-def tool_activity(registry: AgentRegistry, cache: TranscriptCache) -> ToolActivity:
+def tool_activity(registry: AgentRegistry, cache: TranscriptCache, breakers: Breakers) -> ToolActivity:
     """The activity behind every tool name, its undo and its probe."""
 
     @activity.defn(dynamic=True)
     async def tool(raw: Sequence[RawValue]) -> Json:
         asked = _read(raw)
         found = _find(registry, asked)
-        async with heartbeating() as lease:
-            kind = activity.info().activity_type
+        kind = activity.info().activity_type
+        # An undo and a probe may be repeated whatever their tool is.
+        wait = found.spec.repeatable or kind != found.name
+        called = () if asked.dry_run and found.dry_run is None else found.spec.depends_on
+        async with heartbeating() as lease, breakers.guarding(called, wait=wait):
             if kind.endswith(PROBE_SUFFIX):
                 return await _guarded(Leased(lease, _probe(found, asked)))
             if kind.endswith(UNDO_SUFFIX):

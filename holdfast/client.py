@@ -19,10 +19,11 @@ from temporalio.service import RPCError, RPCStatusCode
 from holdfast.agent import Agent, OutT
 from holdfast.connection import connect
 from holdfast.contracts import names, user_metadata
+from holdfast.contracts.breakers import Breaker, BreakerAnswer, BreakerReport
 from holdfast.contracts.digests import digest
 from holdfast.contracts.requests import Request
 from holdfast.contracts.run import RunInput
-from holdfast.errors import HoldfastError, UsageError
+from holdfast.errors import HoldfastError, NoWorkerAnswers, UsageError
 from holdfast.run import Run
 
 __all__ = ["Client", "Run", "RunSummary"]
@@ -207,6 +208,44 @@ class Client:
         """Open runs that ask a human something, newest first; no worker needs to be up."""
         open_runs = f"WorkflowType = '{names.AGENT_RUN}' AND ExecutionStatus = 'Running'"
         return await self._list(f"{open_runs} AND {names.SA_WAITING_FOR} IS NOT NULL", limit)
+
+    async def breakers(self) -> list[Breaker]:
+        """The circuit breakers of this client's task queue: one for each dependency that has ever failed.
+
+        Raises:
+            NoWorkerAnswers: There are some, and no worker is up that could tell.
+        """
+        handle = self.temporal.get_workflow_handle(f"{names.BREAKER_BOARD_ID}/{self.task_queue}")
+        try:
+            found: list[Breaker] = await handle.query(
+                names.BREAKERS, result_type=list[Breaker], rpc_timeout=timedelta(seconds=10)
+            )
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return []
+            raise NoWorkerAnswers(
+                f"No worker answers on task queue {self.task_queue!r}: is one running? "
+                "`holdfast worker package.module` starts one."
+            ) from None
+        return found
+
+    async def reset_breaker(self, dependency: str, *, by: str) -> Breaker:
+        """Close a breaker by hand: calls are made again at once. `by` is recorded.
+
+        Raises:
+            UsageError: There is no such breaker.
+            NoWorkerAnswers: No worker is up that could do it.
+        """
+        if dependency not in {one.dependency for one in await self.breakers()}:
+            raise UsageError(f"There is no breaker {dependency!r} here. `holdfast breakers` lists them.")
+        handle = self.temporal.get_workflow_handle(f"{names.BREAKER_BOARD_ID}/{self.task_queue}")
+        answer: BreakerAnswer = await handle.execute_update(
+            names.BREAKER_REPORT,
+            BreakerReport(dependency=dependency, event="reset", why=by),
+            result_type=BreakerAnswer,
+            rpc_timeout=timedelta(seconds=10),
+        )
+        return answer.breaker
 
     async def _list(self, query: str, limit: int) -> list[RunSummary]:
         timeout = timedelta(seconds=10)

@@ -27,6 +27,8 @@ Probe = Callable[[ToolContext, PastCall], Probed | Awaitable[Probed]]
 Guard = Callable[[ProposedCall], Verdict | Awaitable[Verdict]]
 """Vets a call before it is made. Any Python: it runs in an activity, and may do I/O."""
 
+DEPENDENCY = re.compile(r"[A-Za-z0-9_.:/-]{1,100}")
+
 TOOL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -70,6 +72,18 @@ def functions(what: str, items: Any) -> tuple[Any, ...]:
     return found
 
 
+def dependencies(name: str, given: Any) -> tuple[str, ...]:
+    """The services that a tool depends on. Raises DefinitionError when they are no names."""
+    found = (given,) if isinstance(given, str) else listed(f"Tool {name!r}: depends_on", given)
+    for one in found:
+        if not isinstance(one, str) or not DEPENDENCY.fullmatch(one):
+            raise DefinitionError(
+                f"Tool {name!r}: depends_on names services, such as 'crm', each 1 to 100 letters, digits or any of "
+                f"_ . : / -, and {one!r} is no such name."
+            )
+    return tuple(dict.fromkeys(found))
+
+
 MAX_RESULT_CHARS = 300_000
 """Six bytes each at worst, which is below the server's 2 MB for one result."""
 
@@ -95,6 +109,7 @@ def tool_spec(
     retry = promises.pop("retry", None)
     timeout = promises.pop("timeout", timedelta(seconds=30))
     heartbeat = promises.pop("heartbeat", timedelta(seconds=10))
+    depends_on = dependencies(name, promises.pop("depends_on", ()))
     functions(
         f"Tool {name!r}: undo, probe and dry_run", [one for one in (undo, probe, dry_run) if one is not None]
     )
@@ -116,6 +131,7 @@ def tool_spec(
             has_undo=undo is not None,
             has_probe=probe is not None,
             has_dry_run=dry_run is not None,
+            depends_on=depends_on,
             **promises,
         )
     except pydantic.ValidationError as error:

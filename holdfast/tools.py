@@ -210,6 +210,7 @@ def tool(
     guards: Sequence[Guard] = (),
     key: str | None = None,
     exclusive: bool = False,
+    depends_on: str | Sequence[str] = (),
     max_result_chars: int = 16_000,
 ) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
 
@@ -237,6 +238,8 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         guards: Vet each call of this tool, beside the agent's own guards.
         key: Template of the idempotency key, such as `refund/{order_id}`; by default run and call.
         exclusive: No other call of the same step runs beside it.
+        depends_on: The services that a call needs, such as `"crm"`. Each has a circuit breaker: after five failures
+            in a row no call of any tool that depends on it is made for a minute.
         max_result_chars: A longer result is cut to its head and tail.
 
     Raises:
@@ -270,6 +273,11 @@ def remote_tool(
         input_schema = input_schema.model_json_schema()
     if not task_queue.strip():
         raise DefinitionError(f"Tool {name!r}: say the task_queue that its workers serve.")
+    if promises.get("depends_on"):
+        raise DefinitionError(
+            f"Tool {name!r}: depends_on is for tools that run in a Holdfast worker; a remote tool's own worker must "
+            "hold its calls. Leave it out."
+        )
     spec = tool_spec(name, description, dict(input_schema), promises, guards=guards)
     if output_schema is not None:
         check_schema(name, dict(output_schema))

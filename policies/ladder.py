@@ -16,3 +16,8 @@ def rung_to_try(current: int, failed_at: int | None, step: int) -> int:
     if failed_at is not None and step - failed_at >= STEPS_BEFORE_BEST_IS_TRIED_AGAIN:
         return 0
     return current
+
+
+def planner_below(spec: AgentSpec, rung: int) -> bool:
+    """Whether a planner that is no human stands below a rung."""
+    return any(one.kind in ("model", "rules") for one in spec.ladder[rung + 1 :])

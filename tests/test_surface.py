@@ -31,7 +31,7 @@ EXPORTED = {
         fault finish hang malformed no_message_stop raw_tool_call say slow stream_error temporal_server thinking
         time_skipping_env truncated_tool_call
     """,
-    "holdfast.worker": "HoldfastPlugin Worker",
+    "holdfast.worker": "BreakerSettings HoldfastPlugin Worker",
 }
 """A name may be added; taking one away breaks somebody's program."""
 
@@ -48,6 +48,8 @@ ON_THE_WIRE = {
     "WAIT_FOR_ROOM": "wait_for_room",
     "SHOW_ACCOUNT": "show",
     "ACCOUNT_CALLS": "account_calls",
+    "BREAKER_BOARD": "BreakerBoard",
+    "BREAKER_BOARD_ID": "holdfast-breakers",
     "RESOLVE_AGENT": "resolve_agent",
     "PLAN": "plan",
     "VET": "vet",
@@ -67,6 +69,7 @@ ON_THE_WIRE = {
     "MESSAGE": "message",
     "PAUSE": "pause",
     "RESUME": "resume",
+    "BREAKER_REPORT": "report",
     "INSPECT": "inspect",
     "EVENTS": "events",
     "REQUESTS": "requests",
@@ -74,6 +77,7 @@ ON_THE_WIRE = {
     "SPEC": "spec",
     "EFFECTS": "effects",
     "ARCHIVED": "archived",
+    "BREAKERS": "breakers",
     "SA_AGENT": "AgentName",
     "SA_DIGEST": "AgentDigest",
     "SA_STATUS": "RunStatus",
@@ -108,7 +112,12 @@ def test_names_on_the_wire_do_not_change() -> None:
 
 @pytest.mark.parametrize(
     "workflow",
-    ["workflows.agent_run:AgentRun", "workflows.budget_account:BudgetAccount", "workflows.undo_run:UndoRun"],
+    [
+        "workflows.agent_run:AgentRun",
+        "workflows.breaker_board:BreakerBoard",
+        "workflows.budget_account:BudgetAccount",
+        "workflows.undo_run:UndoRun",
+    ],
 )
 async def test_every_workflow_loads_in_the_strict_sandbox(workflow: str) -> None:
     """What a workflow imports loads where network and randomness are forbidden; clocks are the linter's part."""
@@ -124,7 +133,7 @@ def test_every_workflow_is_tried_in_the_sandbox() -> None:
     defined = [
         path.stem for path in (ROOT / "workflows").glob("*.py") if "@workflow.defn" in path.read_text()
     ]
-    assert sorted(defined) == ["agent_run", "budget_account", "undo_run"]
+    assert sorted(defined) == ["agent_run", "breaker_board", "budget_account", "undo_run"]
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -10,6 +10,7 @@ from temporalio.client import Client as TemporalClient
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
 from holdfast.agent import Agent
+from holdfast.contracts.breakers import BreakerSettings
 from holdfast.contracts.names import TASK_QUEUE
 from workers.plugin import HoldfastPlugin
 from workers.server_setup import ensure_search_attributes
@@ -34,6 +35,7 @@ class AgentWorker:
         strict_sandbox: Guard the engine's workflow code against non-determinism, as the engine's own tests do.
             Off, there is no sandbox: authors' code never runs in a workflow, and replaying is twice as fast.
         transcript_cache_bytes: How much of the transcripts this process may remember.
+        breakers: When circuit breakers open and for how long: after 5 failures in a row, for 60 s.
         options: Any option of `temporalio.worker.Worker`, such as `max_cached_workflows`.
     """
 
@@ -46,12 +48,16 @@ class AgentWorker:
         concurrency: int = 100,
         strict_sandbox: bool = False,
         transcript_cache_bytes: int = 256 * 1024 * 1024,
+        breakers: BreakerSettings | None = None,
         **options: Any,
     ) -> None:
         self.client = client
         self.task_queue = task_queue
         self.plugin = HoldfastPlugin(
-            agents, strict_sandbox=strict_sandbox, transcript_cache_bytes=transcript_cache_bytes
+            agents,
+            strict_sandbox=strict_sandbox,
+            transcript_cache_bytes=transcript_cache_bytes,
+            breakers=breakers,
         )
         settings: dict[str, Any] = {
             "max_cached_workflows": MAX_CACHED_RUNS,

@@ -3,8 +3,9 @@
 For people who embed the engine in a worker of their own. `AgentWorker` uses it too, so there is one assembly.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerConfig, W
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.archive import archive
+from activities.breakers import Breakers
 from activities.effects import list_effects
 from activities.plan import plan_activity
 from activities.registry import AgentRegistry
@@ -22,8 +24,10 @@ from activities.tools import tool_activity
 from activities.transcripts import TranscriptCache
 from activities.vet import vet
 from holdfast.agent import Agent
+from holdfast.contracts.breakers import BreakerSettings
 from holdfast.contracts.names import ACCOUNTS_QUEUE
 from workflows.agent_run import AgentRun
+from workflows.breaker_board import BreakerBoard
 from workflows.budget_account import BudgetAccount
 from workflows.undo_run import UndoRun
 
@@ -35,6 +39,14 @@ STRICT_PASSED_THROUGH = ("jsonschema_rs", "pydantic", "annotated_types")
 """A compiled module cannot be loaded twice."""
 
 
+@contextlib.asynccontextmanager
+async def _closing(breakers: Breakers) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await breakers.close()
+
+
 class HoldfastPlugin(SimplePlugin):
     """Serves agents from any Temporal worker: `Worker(client, task_queue=…, plugins=[HoldfastPlugin([…])])`.
 
@@ -43,6 +55,7 @@ class HoldfastPlugin(SimplePlugin):
         strict_sandbox: Load the engine's own workflow code anew for every run, guarded against
             non-determinism. Slower; for tests.
         transcript_cache_bytes: How much of the transcripts this process may remember.
+        breakers: When circuit breakers open and for how long: after 5 failures, for 60 s.
     """
 
     def __init__(
@@ -51,8 +64,10 @@ class HoldfastPlugin(SimplePlugin):
         *,
         strict_sandbox: bool = False,
         transcript_cache_bytes: int = 256 * 1024 * 1024,
+        breakers: BreakerSettings | None = None,
     ) -> None:
         self._strict_sandbox = strict_sandbox
+        guard = Breakers(breakers)
         registry, cache = AgentRegistry(agents), TranscriptCache(transcript_cache_bytes)
         self.agents = registry.names
         modules = STRICT_PASSED_THROUGH if strict_sandbox else PASSED_THROUGH
@@ -66,16 +81,17 @@ class HoldfastPlugin(SimplePlugin):
         super().__init__(
             "holdfast",
             data_converter=pydantic_data_converter,
-            workflows=[AgentRun, UndoRun, BudgetAccount],
+            workflows=[AgentRun, UndoRun, BudgetAccount, BreakerBoard],
             activities=[
                 resolve_agent(registry),
-                plan_activity(registry, cache),
+                plan_activity(registry, cache, guard),
                 vet(registry),
                 list_effects(),
                 archive(),
-                tool_activity(registry, cache),
+                tool_activity(registry, cache, guard),
             ],
             workflow_runner=sandbox,
+            run_context=lambda: _closing(guard),
         )
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:

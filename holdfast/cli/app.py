@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli import budgets, decisions, replaying, runs, serving, showing, stack, steering, undoing
+from holdfast.cli import (
+    budgets,
+    decisions,
+    outages,
+    replaying,
+    runs,
+    serving,
+    showing,
+    stack,
+    steering,
+    undoing,
+)
 from holdfast.cli.ending import EXIT_CODES, tell
 
 _EXAMPLES = """\
@@ -43,7 +54,7 @@ def build_app() -> typer.Typer:
     ) -> None:
         """AI agents that survive production: every run is one Temporal workflow."""
 
-    for group in (stack, serving, runs, steering, undoing, showing, decisions, replaying, budgets):
+    for group in (stack, serving, runs, steering, undoing, showing, decisions, replaying, outages, budgets):
         group.add_to(app)
     return app
 

@@ -41,6 +41,12 @@ def add_to(app: typer.Typer) -> None:
             ),
         ],
         concurrency: Annotated[int, typer.Option(min=1, help="How many plans and calls run at once.")] = 100,
+        metrics: Annotated[
+            str | None,
+            typer.Option(
+                metavar="HOST:PORT", help="Serve Prometheus metrics there, at /metrics.", show_default=False
+            ),
+        ] = None,
         verbose: Annotated[
             bool, typer.Option("--verbose", "-v", help="Log every attempt, and failures with tracebacks.")
         ] = False,
@@ -49,10 +55,12 @@ def add_to(app: typer.Typer) -> None:
 
         Start as many workers as you like, on as many machines: they share the work, and stand in for each other.
         """
-        await _serve(server, modules, concurrency=concurrency, verbose=verbose)
+        await _serve(server, modules, concurrency=concurrency, metrics=metrics, verbose=verbose)
 
 
-async def _serve(server: Server, modules: list[str], *, concurrency: int, verbose: bool) -> None:
+async def _serve(
+    server: Server, modules: list[str], *, concurrency: int, metrics: str | None, verbose: bool
+) -> None:
     from holdfast.cli.worker_log import ActivityLog, log_to_stderr, runtime_with_quiet_core, say
     from holdfast.connection import connect_to, find_target
     from workers.agent_worker import AgentWorker, stopping_on_signals
@@ -61,7 +69,7 @@ async def _serve(server: Server, modules: list[str], *, concurrency: int, verbos
     log_to_stderr(verbose=verbose)
     agents = load_agents(modules)
     target = find_target(server.address, server.namespace, server.profile)
-    client = await connect_to(target, runtime=runtime_with_quiet_core(verbose=verbose))
+    client = await connect_to(target, runtime=runtime_with_quiet_core(verbose=verbose, metrics=metrics))
     worker = AgentWorker(
         client, agents, task_queue=server.task_queue, concurrency=concurrency, interceptors=[ActivityLog()]
     )

@@ -15,13 +15,21 @@ from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
-from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from holdfast.cli.rendering.screen import err, one_line, text_of
 from holdfast.cli.rendering.words import duration
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.names import NOT_STARTED, PLAN, RESOLVE_AGENT, VET
+from holdfast.errors import UsageError
 
 _log = logging.getLogger("holdfast.worker")
 _MESSAGE_SHOWN = 300
@@ -45,8 +53,11 @@ def log_to_stderr(*, verbose: bool) -> None:
         logging.getLogger(noisy).setLevel(logging.INFO if verbose else logging.WARNING)
 
 
-def runtime_with_quiet_core(*, verbose: bool) -> Runtime:
-    """A runtime whose Rust core logs through Python, so that its lines look like the others."""
+def runtime_with_quiet_core(*, verbose: bool, metrics: str | None = None) -> Runtime:
+    """A runtime whose Rust core logs through Python, so that its lines look like the others.
+
+    With `metrics`, such as `127.0.0.1:9464`, it serves Prometheus there. Raises UsageError: it cannot.
+    """
     forwarding = LogForwardingConfig(
         logger=logging.getLogger("temporal.core"),
         append_target_to_name=False,
@@ -54,7 +65,14 @@ def runtime_with_quiet_core(*, verbose: bool) -> Runtime:
         append_log_fields_to_message=verbose,
     )
     levels = TelemetryFilter(core_level="WARN", other_level="ERROR")
-    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=levels, forwarding=forwarding)))
+    logs = LoggingConfig(filter=levels, forwarding=forwarding)
+    serving = PrometheusConfig(bind_address=metrics) if metrics else None
+    try:
+        return Runtime(telemetry=TelemetryConfig(logging=logs, metrics=serving))
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"Metrics cannot be served at {metrics!r}: {error}. Name a free address as HOST:PORT, such as 127.0.0.1:9464."
+        ) from None
 
 
 class _Lines(logging.Handler):

@@ -27,6 +27,11 @@ WAIT_FOR_ROOM: Final = "wait_for_room"
 SHOW_ACCOUNT: Final = "show"
 ACCOUNT_CALLS: Final = "account_calls"
 """The signal by which an account tells a waiting run to ask again."""
+BREAKER_BOARD: Final = "BreakerBoard"
+"""The workflow type that keeps the circuit breakers of one task queue."""
+
+BREAKER_BOARD_ID: Final = "holdfast-breakers"
+"""Its id is `holdfast-breakers/<task queue>`."""
 
 # Activities of the engine. A tool's activity is named after the tool itself.
 RESOLVE_AGENT: Final = "resolve_agent"
@@ -58,6 +63,9 @@ MESSAGE: Final = "message"
 PAUSE: Final = "pause"
 RESUME: Final = "resume"
 
+BREAKER_REPORT: Final = "report"
+"""Of the breaker board."""
+
 # Queries.
 INSPECT: Final = "inspect"
 EVENTS: Final = "events"
@@ -66,6 +74,8 @@ TRANSCRIPT: Final = "transcript"
 SPEC: Final = "spec"
 EFFECTS: Final = "effects"
 ARCHIVED: Final = "archived"
+BREAKERS: Final = "breakers"
+"""Of the breaker board."""
 
 # Search attributes (Keyword unless said otherwise).
 SA_AGENT: Final = "AgentName"

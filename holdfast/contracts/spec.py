@@ -117,6 +117,8 @@ class ToolSpec(Contract):
     has_undo: bool = False
     has_probe: bool = False
     has_dry_run: bool = False
+    depends_on: tuple[str, ...] = ()
+    """Names of the services that a call needs; each has a circuit breaker."""
     max_result_chars: PositiveInt = 16_000
     """A longer result is cut to its head and tail (16,000 characters are about 4,000 tokens)."""
 

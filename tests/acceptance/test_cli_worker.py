@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import socket
+import urllib.request
 
 import pytest
 
@@ -117,3 +119,17 @@ def test_a_module_that_needs_another_package_is_told(cli: CommandLine) -> None:
     done = cli("worker", "needy")
     assert done.code == 2
     assert "Module needy needs 'not_installed_here', which is not installed." in done.err
+
+
+def test_it_serves_metrics_where_it_is_told(cli: CommandLine) -> None:
+    """With --metrics a worker answers Prometheus; an address that cannot be had is told in a sentence."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{free.getsockname()[1]}"
+    with cli.running("worker", "diggers", "--metrics", where) as worker:
+        worker.read_until("on task queue")
+        with urllib.request.urlopen(f"http://{where}/metrics", timeout=10) as answer:
+            assert b"temporal_worker_task_slots_available" in answer.read()
+    done = cli("worker", "diggers", "--metrics", "nowhere")
+    assert done.code == 2
+    assert "HOST:PORT" in done.err

@@ -61,6 +61,7 @@ STOP = spec.ToolSpec(
     queue_seconds=120.0,
     has_undo=True,
     has_probe=True,
+    depends_on=("ec2",),
     has_dry_run=True,
     max_result_chars=4000,
 )
