@@ -39,6 +39,8 @@ workflow task fails (`no_task_failed`), so no run is stuck in the server's endle
 |   infrastructure becomes slower               |   test_slower_answers_…                                           |
 |   prompts drift                               |   test_changed_instructions_…                                     |
 
+`test_abuse.py` sends whatever there is: as the model, as a tool, as a signal.
+
 What Holdfast does not do: it does not judge whether a model's words are true, and does not notice drift by itself. It
 guarantees that results have their type, that calls are what the tool takes, that every step is on record with its model,
 version, cost and time, and that there is a person to ask. The tests of such triggers assert that, and no more.
