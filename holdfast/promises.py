@@ -115,7 +115,7 @@ def tool_spec(
     )
     guards = functions(f"Tool {name!r}: guards", guards)
     unknown = set(promises) - {
-        "effect", "idempotent", "approval", "waiver", "key", "exclusive", "max_result_chars",
+        "effect", "idempotent", "approval", "waiver", "key", "exclusive", "polls", "max_result_chars",
     }  # fmt: skip
     if unknown:
         raise DefinitionError(f"Tool {name!r}: unknown option {', '.join(sorted(unknown))}.")
@@ -190,6 +190,11 @@ def _check_promises(spec: ToolSpec, retry: RetrySpec | None) -> None:
         )
     if spec.effect != "reversible" and spec.has_undo:
         raise DefinitionError(f"Tool {name!r} has an undo: say effect='reversible'.")
+    if spec.polls and spec.writes:
+        raise DefinitionError(
+            f"Tool {name!r} polls, so it is asked again and again: only a read may be. Say effect='read', or "
+            "leave polls out."
+        )
     if retry is not None and retry.attempts > 1 and not spec.repeatable:
         raise DefinitionError(
             f"Tool {name!r} retries a write that is not idempotent, which may happen twice: make it honour "

@@ -211,6 +211,7 @@ def tool(
     key: str | None = None,
     exclusive: bool = False,
     depends_on: str | Sequence[str] = (),
+    polls: bool = False,
     max_result_chars: int = 16_000,
 ) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
 
@@ -240,6 +241,7 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         exclusive: No other call of the same step runs beside it.
         depends_on: The services that a call needs, such as `"crm"`. Each has a circuit breaker: after five failures
             in a row no call of any tool that depends on it is made for a minute.
+        polls: A read that is meant to be asked again with the same arguments: never answered from memory.
         max_result_chars: A longer result is cut to its head and tail.
 
     Raises:

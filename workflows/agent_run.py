@@ -28,7 +28,7 @@ from holdfast.contracts.run import (
 )
 from holdfast.contracts.spec import AgentSpec
 from holdfast.contracts.undo import DoneCall, EffectsRequest
-from policies import feedback, finishing, limits, stops
+from policies import feedback, finishing, ladder, limits, loops, stops
 from policies.handoff import SILENCE
 from policies.steering import HELD
 from workflows import steering
@@ -38,6 +38,7 @@ from workflows.call_dispatch import CallDispatch
 from workflows.continuing import go_on_if_due, resumed
 from workflows.human_desk import HumanDesk
 from workflows.input_reading import read_input
+from workflows.loop_watch import told_beside
 from workflows.parking import Discarded
 from workflows.planning import Planning
 from workflows.run_state import RunState
@@ -105,7 +106,9 @@ class AgentRun:
                 state.end("partial", output=text or None, reason=f"it reached {last_turn}")
             elif said is not None:
                 content, calls = said
-                state.transcript.append(Message(role="user", content=content), calls)
+                state.transcript.append(
+                    Message(role="user", content=told_beside(state, step, content)), calls
+                )
         return await self._ended(state)
 
     async def _ended(self, state: RunState) -> RunOutcome:
@@ -165,6 +168,9 @@ class AgentRun:
             if not silent:
                 state.end("partial", output=text, reason="it never handed in its result by `finish`")
                 return None
+            if ladder.next_rung(state.spec, state.loop.rung) is None:
+                state.loop.circles = loops.CIRCLES_AT_MOST  # nobody else could go on: hand back what there is
+                return None
             await planning.rung_failed(step.number, failure)
         return [text_block(stops.SILENT if silent else stops.FINISH_FIRST)], {}
 
@@ -192,6 +198,8 @@ class AgentRun:
     def _limit(self, state: RunState) -> str | None:
         if state.loop.rejections_in_a_row >= state.spec.rejections:
             return f"{state.loop.rejections_in_a_row} rejections in a row"
+        if state.loop.circles >= loops.CIRCLES_AT_MOST:
+            return loops.IN_CIRCLES
         return limits.reached(
             state.spec.limits,
             steps=len(state.steps),

@@ -22,6 +22,7 @@ from policies.json_safety import shorten
 from workflows.call_execution import Answer, CallExecution
 from workflows.failure_reading import read_failure
 from workflows.human_desk import HumanDesk
+from workflows.loop_watch import from_memory, remember
 from workflows.options import as_kwargs, guard_options
 from workflows.run_state import PREVIEW_CHARS, RunState
 from workflows.steering import all_of, cut_short, gate
@@ -175,6 +176,7 @@ class CallDispatch:
             answer = Answer(cut_short(self._state, record, one.tool), is_error=True)
         record.finished_at = self._state.now()
         record.preview = shorten(answer.text, PREVIEW_CHARS)
+        remember(record, answer)
         self._state.event("result", f"{record.tool}: {record.status}", record.model_dump(mode="json"))
         self._state.show()
         return answer
@@ -189,6 +191,8 @@ class CallDispatch:
             return await self._built_in(record)
         if (made := await self._made_before(record, one.tool)) is not None:
             return made
+        if (known := from_memory(self._state, record, one.tool)) is not None:
+            return known
         clearance = approval.clear(
             self._state.spec, one.tool, record.arguments, verdict, dry_run=self._state.dry_run
         )

@@ -127,8 +127,9 @@ class Planning:
         state.event("notice", f"{name} failed ({failure.kind}): {failure.message}", failure.model_dump())
         below = ladder.next_rung(state.spec, self._loop.rung)
         if below is not None:
-            self._loop.rung, self._loop.failed_at = below, step
+            self._loop.rung, self._loop.failed_at, self._loop.circles = below, step, 0
             return
         why = f"no planner is left; {name} failed ({failure.kind} {failure.error}): {failure.message}"
         await park(state, self._desk, failure, why)
-        self._loop.rung, self._loop.failed_at = 0, None
+        self._loop.rung, self._loop.failed_at, self._loop.circles = 0, None, 0
+        self._loop.fresh_from = len(state.ledger)  # whoever redrives it may have changed the world

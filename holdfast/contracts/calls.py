@@ -133,6 +133,10 @@ class CallRecord(Record):
     approved_by: str | None = None
     preview: str = ""
     """The beginning of the result."""
+    result_digest: str = ""
+    """Tells what the planner was told of it from what it was told of other calls."""
+    answered_by: str = ""
+    """The earlier call that this one only repeats: it was not made."""
     failure: Failure | None = None
     started_at: str | None = None
     """ISO 8601, UTC, of workflow time."""

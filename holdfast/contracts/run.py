@@ -95,6 +95,8 @@ class StepRecord(Record):
     started_at: str = ""
     finished_at: str | None = None
     calls: list[CallRecord] = []
+    notes: list[str] = []
+    """What the planner was told after it, beside the results."""
 
 
 class RunOutcome(Contract):

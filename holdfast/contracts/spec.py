@@ -110,6 +110,8 @@ class ToolSpec(Contract):
     """Guards of this tool alone, beside those of the agent."""
     exclusive: bool = False
     """No other call of the same step runs beside it."""
+    polls: bool = False
+    """A read that is meant to be asked again, such as for the state of a deployment: never answered from memory."""
     task_queue: str | None = None
     """The queue of a remote tool; None is the run's own."""
     queue_seconds: PositiveFloat = 600.0

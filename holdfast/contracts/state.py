@@ -108,3 +108,7 @@ class RunCheckpoint(Record):
     finished_at: str | None = None
     outcome: RunOutcome | None = None
     archive: list[ArchivedPart] = []
+    circles: int = 0
+    """Steps in a row that brought nothing new."""
+    fresh_from: int = 0
+    """From this place in the ledger on calls count as repeated: a human may have changed what was seen before."""
