@@ -46,6 +46,10 @@ class LoopState(Record):
     cancelled: Cancellation | None = None
     may_cost_usd: Decimal | None = None
     """What a human has allowed one plan to cost, above what the agent's limit says."""
+    circles: int = 0
+    """Steps in a row that brought nothing new."""
+    fresh_from: int = 0
+    """From this place in the ledger on calls count as repeated: a human may have changed what was seen before."""
 
 
 class ResultBlock(Record):
@@ -108,7 +112,3 @@ class RunCheckpoint(Record):
     finished_at: str | None = None
     outcome: RunOutcome | None = None
     archive: list[ArchivedPart] = []
-    circles: int = 0
-    """Steps in a row that brought nothing new."""
-    fresh_from: int = 0
-    """From this place in the ledger on calls count as repeated: a human may have changed what was seen before."""
