@@ -51,7 +51,8 @@ def _text_of(state: RunState, call: CallRecord) -> str | None:
 def told_beside(state: RunState, step: StepRecord, content: list[JsonObject]) -> list[JsonObject]:
     """What the planner is told after a step: the results, then the engine's words, which the record keeps too."""
     polled = frozenset(tool.name for tool in state.spec.tools if tool.polls)
-    before = state.steps[-2] if len(state.steps) > 1 else None
+    last_two = state.steps[-2:]  # the one before may be archived
+    before = last_two[0] if len(last_two) == 2 else None
     state.loop.circles = state.loop.circles + 1 if loops.brings_nothing_new(step, before, polled) else 0
     notes = loops.notes(
         state.ledger, step, circles=state.loop.circles, calls=state.spec.limits.calls, polled=polled
