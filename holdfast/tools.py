@@ -239,8 +239,7 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         guards: Vet each call of this tool, beside the agent's own guards.
         key: Template of the idempotency key, such as `refund/{order_id}`; by default run and call.
         exclusive: No other call of the same step runs beside it.
-        depends_on: The services that a call needs, such as `"crm"`. Each has a circuit breaker: after five failures
-            in a row no call of any tool that depends on it is made for a minute.
+        depends_on: The services that a call needs, such as `"crm"`; each has a circuit breaker.
         polls: A read that is meant to be asked again with the same arguments: never answered from memory.
         max_result_chars: A longer result is cut to its head and tail.
 

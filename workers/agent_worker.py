@@ -12,6 +12,8 @@ from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunn
 from holdfast.agent import Agent
 from holdfast.contracts.breakers import BreakerSettings
 from holdfast.contracts.names import TASK_QUEUE
+from holdfast.errors import UsageError
+from workers.deployments import deployment_config, make_current
 from workers.plugin import HoldfastPlugin
 from workers.server_setup import ensure_search_attributes
 
@@ -36,6 +38,9 @@ class AgentWorker:
             Off, there is no sandbox: authors' code never runs in a workflow, and replaying is twice as fast.
         transcript_cache_bytes: How much of the transcripts this process may remember.
         breakers: When circuit breakers open and for how long: after 5 failures in a row, for 60 s.
+        deployment: The name of the fleet, such as `agents`, where workers are versioned; see `build_id`.
+        build_id: Which code this is, such as a git commit. With both, a run stays with the build that it began on,
+            and nothing runs on a build before it is made current (`make_current`).
         options: Any option of `temporalio.worker.Worker`, such as `max_cached_workflows`.
     """
 
@@ -49,9 +54,12 @@ class AgentWorker:
         strict_sandbox: bool = False,
         transcript_cache_bytes: int = 256 * 1024 * 1024,
         breakers: BreakerSettings | None = None,
+        deployment: str | None = None,
+        build_id: str | None = None,
         **options: Any,
     ) -> None:
         self.client = client
+        self._version = deployment_config(deployment, build_id)
         self.task_queue = task_queue
         self.plugin = HoldfastPlugin(
             agents,
@@ -65,6 +73,7 @@ class AgentWorker:
             "workflow_task_poller_behavior": PollerBehaviorAutoscaling(),
             "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
             **({} if strict_sandbox else {"workflow_runner": UnsandboxedWorkflowRunner()}),
+            **({"deployment_config": self._version} if self._version else {}),
             **options,
         }
         self._worker = Worker(client, task_queue=task_queue, plugins=[self.plugin], **settings)
@@ -73,6 +82,13 @@ class AgentWorker:
     def agents(self) -> list[str]:
         """The names of the agents it serves."""
         return self.plugin.agents
+
+    async def make_current(self) -> None:
+        """Let new runs go to this worker's build. Raises UsageError when it has none, or the server refuses."""
+        if self._version is None:
+            raise UsageError("This worker has no version: give it a `deployment` and a `build_id`.")
+        version = self._version.version
+        await make_current(self.client, version.deployment_name, version.build_id)
 
     async def run(self) -> None:
         """Serve until `shutdown` is called. Runs are prepared for: missing search attributes are added."""

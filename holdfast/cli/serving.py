@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holdfast.cli.command import Server, command
+from holdfast.errors import UsageError
 
 if TYPE_CHECKING:
     from holdfast.agent import Agent
@@ -19,6 +20,8 @@ _EXAMPLES = """\
   holdfast worker my_agents                    those of my_agents.py
   holdfast worker team.billing team.support    those of two modules
   holdfast worker my_agents --verbose          with every traceback
+  holdfast worker my_agents --deployment agents --build-id 3f2c1ab
+                                               one build beside others
 
 SIGTERM and Ctrl-C drain it: what runs gets ten seconds to finish.
 Kill it, and its runs go on with the next worker."""
@@ -47,6 +50,21 @@ def add_to(app: typer.Typer) -> None:
                 metavar="HOST:PORT", help="Serve Prometheus metrics there, at /metrics.", show_default=False
             ),
         ] = None,
+        deployment: Annotated[
+            str | None,
+            typer.Option(
+                metavar="NAME",
+                help="The fleet that this worker is a build of: each run stays with the build it began on.",
+                show_default=False,
+            ),
+        ] = None,
+        build_id: Annotated[
+            str | None,
+            typer.Option(metavar="ID", help="Which build it is, such as a git commit.", show_default=False),
+        ] = None,
+        make_current: Annotated[
+            bool, typer.Option("--make-current", help="Let new runs go to this build as soon as it is up.")
+        ] = False,
         verbose: Annotated[
             bool, typer.Option("--verbose", "-v", help="Log every attempt, and failures with tracebacks.")
         ] = False,
@@ -55,15 +73,35 @@ def add_to(app: typer.Typer) -> None:
 
         Start as many workers as you like, on as many machines: they share the work, and stand in for each other.
         """
-        await _serve(server, modules, concurrency=concurrency, metrics=metrics, verbose=verbose)
+        if make_current and deployment is None:
+            raise UsageError("--make-current needs --deployment NAME and --build-id ID.")
+        await _serve(
+            server,
+            modules,
+            concurrency=concurrency,
+            metrics=metrics,
+            verbose=verbose,
+            deployment=deployment,
+            build_id=build_id,
+            current=make_current,
+        )
 
 
 async def _serve(
-    server: Server, modules: list[str], *, concurrency: int, metrics: str | None, verbose: bool
+    server: Server,
+    modules: list[str],
+    *,
+    concurrency: int,
+    metrics: str | None,
+    verbose: bool,
+    deployment: str | None,
+    build_id: str | None,
+    current: bool,
 ) -> None:
     from holdfast.cli.worker_log import ActivityLog, log_to_stderr, runtime_with_quiet_core, say
     from holdfast.connection import connect_to, find_target
     from workers.agent_worker import AgentWorker, stopping_on_signals
+    from workers.deployments import current_command
     from workers.loading import load_agents
 
     log_to_stderr(verbose=verbose)
@@ -71,7 +109,13 @@ async def _serve(
     target = find_target(server.address, server.namespace, server.profile)
     client = await connect_to(target, runtime=runtime_with_quiet_core(verbose=verbose, metrics=metrics))
     worker = AgentWorker(
-        client, agents, task_queue=server.task_queue, concurrency=concurrency, interceptors=[ActivityLog()]
+        client,
+        agents,
+        task_queue=server.task_queue,
+        concurrency=concurrency,
+        interceptors=[ActivityLog()],
+        deployment=deployment,
+        build_id=build_id,
     )
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -88,6 +132,12 @@ async def _serve(
             say(problem, warning=True)
         where = f"{target.address}, namespace {target.namespace} ({target.source})"
         say(f"on task queue {server.task_queue} of {where}")
+        if current:
+            await worker.make_current()
+            say(f"new runs go to build {build_id} of {deployment}")
+        elif deployment and build_id:
+            say("new runs come here once this is the current build:")
+            say(f"  {current_command(deployment, build_id)}")
         await stop.wait()
     say("stopped; its runs go on with the next worker")
 
