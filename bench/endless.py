@@ -52,7 +52,7 @@ async def watched(run: Run[object], seen: list[int], steps: int) -> None:
             if not away and len(seen) == steps // 2:
                 away = True
                 break
-        await asyncio.sleep(45)
+        await asyncio.sleep(45)  # the run goes on
 
 
 async def executions(client: Client, run: str) -> AsyncIterator[WorkflowHistory]:

@@ -226,15 +226,14 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         name: What the model calls it; the function's name by default.
         description: What the model reads; the function's docstring by default.
         effect: `read`, `reversible` (needs `undo`) or `irreversible`. Undeclared is `irreversible`.
-        idempotent: A second call with the same idempotency key does nothing more. Only then, or for a
-            `read`, is a call ever repeated by itself.
+        idempotent: A second call with the same key does nothing more. Only such calls and reads are repeated.
         timeout: The longest one attempt may take [30 s].
         heartbeat: A worker silent this long is taken for dead; None waits for the timeout.
         retry: How often a repeatable call is tried; see `Retry`.
         approval: Who must approve, and when; see `Approval`.
         waiver: Why a write that is not reversible needs nobody's approval, in your words.
         undo: `undo(ctx, past_call)` takes a call back.
-        probe: `probe(ctx, past_call)` finds out whether a call happened whose answer was lost.
+        probe: `probe(ctx, past_call)` finds out whether a lost call happened.
         dry_run: Same parameters as the function; says what would happen, and changes nothing.
         guards: Vet each call of this tool, beside the agent's own guards.
         key: Template of the idempotency key, such as `refund/{order_id}`; by default run and call.
@@ -275,10 +274,7 @@ def remote_tool(
     if not task_queue.strip():
         raise DefinitionError(f"Tool {name!r}: say the task_queue that its workers serve.")
     if promises.get("depends_on"):
-        raise DefinitionError(
-            f"Tool {name!r}: depends_on is for tools that run in a Holdfast worker; a remote tool's own worker must "
-            "hold its calls. Leave it out."
-        )
+        raise DefinitionError(f"Tool {name!r}: leave out depends_on; a remote tool's own worker holds its calls.")
     spec = tool_spec(name, description, dict(input_schema), promises, guards=guards)
     if output_schema is not None:
         check_schema(name, dict(output_schema))

@@ -116,6 +116,7 @@ def test_names_on_the_wire_do_not_change() -> None:
         "workflows.agent_run:AgentRun",
         "workflows.breaker_board:BreakerBoard",
         "workflows.budget_account:BudgetAccount",
+        "workflows.pinned_run:PinnedRun",
         "workflows.undo_run:UndoRun",
     ],
 )
@@ -133,7 +134,7 @@ def test_every_workflow_is_tried_in_the_sandbox() -> None:
     defined = [
         path.stem for path in (ROOT / "workflows").glob("*.py") if "@workflow.defn" in path.read_text()
     ]
-    assert sorted(defined) == ["agent_run", "breaker_board", "budget_account", "undo_run"]
+    assert sorted(defined) == ["agent_run", "breaker_board", "budget_account", "pinned_run", "undo_run"]
 
 
 def loaded_by(statement: str) -> set[str]:

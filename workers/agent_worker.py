@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from temporalio.client import Client as TemporalClient
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
@@ -16,6 +16,8 @@ from holdfast.errors import UsageError
 from workers.deployments import deployment_config, make_current
 from workers.plugin import HoldfastPlugin
 from workers.server_setup import ensure_search_attributes
+from workflows.agent_run import AgentRun
+from workflows.pinned_run import PinnedRun
 
 MAX_CACHED_RUNS = 2000
 """Runs kept in memory between their tasks; fewer than are active costs a replay for each task."""
@@ -67,6 +69,9 @@ class AgentWorker:
             transcript_cache_bytes=transcript_cache_bytes,
             breakers=breakers,
         )
+        if self._version is not None:
+            served = cast("list[type]", self.plugin.workflows)
+            self.plugin.workflows = [PinnedRun if one is AgentRun else one for one in served]
         settings: dict[str, Any] = {
             "max_cached_workflows": MAX_CACHED_RUNS,
             "max_concurrent_activities": concurrency,

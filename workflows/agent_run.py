@@ -8,7 +8,7 @@ import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RawValue, RetryPolicy, VersioningBehavior
+from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from holdfast.contracts import names
@@ -47,12 +47,9 @@ from workflows.undoing import roll_back
 STARTED_WITH = 'A run starts with a JSON object such as {"agent": "cloud-costs", "task": "…"}'
 
 
-@workflow.defn(name=names.AGENT_RUN, versioning_behavior=VersioningBehavior.PINNED)
+@workflow.defn(name=names.AGENT_RUN)
 class AgentRun:
-    """One run of one agent. Input: `RunInput` as JSON. Result: `RunOutcome`.
-
-    Where workers are versioned it stays with the build that it began on, until it goes on in a new execution.
-    """
+    """One run of one agent. Input: `RunInput` as JSON. Result: `RunOutcome`."""
 
     def __init__(self) -> None:
         self._desk = HumanDesk()

@@ -271,7 +271,8 @@ class RunState:
 
     def page_of_events(self, asked: EventsRequest) -> list[RunEvent]:
         """Events from number `after` on, as many as an answer can hold, at least one."""
-        return within_bytes(self.events[asked.after : asked.after + asked.limit], MAX_ANSWER_BYTES)
+        start = max(asked.after, self.events.start)  # what is archived, the asker finds there
+        return within_bytes(self.events[start : start + asked.limit], MAX_ANSWER_BYTES)
 
     def page_of_done_calls(self, after: int) -> list[DoneCall]:
         """The writing calls made from number `after` on, as many as an answer can hold, at least one."""

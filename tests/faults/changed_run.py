@@ -7,12 +7,12 @@ from temporalio.common import RawValue, VersioningBehavior
 
 from holdfast.contracts import names
 from holdfast.contracts.run import RunOutcome
-from workflows.agent_run import AgentRun
 from workflows.any_payloads import NOTHING, any_payloads_async
+from workflows.pinned_run import PinnedRun
 
 
 @workflow.defn(name=names.AGENT_RUN, versioning_behavior=VersioningBehavior.PINNED)
-class ChangedRun(AgentRun):
+class ChangedRun(PinnedRun):
     """A later release's workflow: what it orders first is something else."""
 
     @workflow.run

@@ -1,7 +1,6 @@
 """Two builds of the engine side by side, the new one with a changed workflow: no run notices.
 
-The new build waits for a timer before its first plan, which no history of the old one has. That replaying names the
-event where two builds part is in `tests/replay/test_replay_notices.py`.
+The new build waits for a timer before its first plan, which no history of the old one has.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from holdfast.errors import UsageError
 from holdfast.testing import DevServer, dev_server
 from tests.faults.changed_run import ChangedRun
 from tests.stage import unique
+from workers.replay import replay
 
 OLD, NEW = "old", "new"
 LOOKS = 60
@@ -64,15 +64,16 @@ counter = Agent(
 )
 
 
-def build(client: Client, deployment: str, build_id: str) -> Worker:
-    """A worker of one of the builds."""
+async def build(server: DevServer, queue: str, deployment: str, build_id: str) -> Worker:
+    """A worker of one of the builds, on a connection of its own as in a process of its own."""
+    temporal = await server.connect()
     with pytest.MonkeyPatch.context() as patch:
         if build_id == NEW:
-            patch.setattr("workers.plugin.AgentRun", ChangedRun)
+            patch.setattr("workers.agent_worker.PinnedRun", ChangedRun)
         return Worker(
-            client.temporal,
+            temporal,
             [payer, counter],
-            task_queue=client.task_queue,
+            task_queue=queue,
             deployment=deployment,
             build_id=build_id,
         )
@@ -90,14 +91,16 @@ async def client(temporal_server: DevServer) -> Client:
     return Client(await temporal_server.connect(), task_queue=unique("queue"))
 
 
-async def test_runs_in_flight_finish_on_the_old_build_and_new_ones_start_on_the_new(client: Client) -> None:
+async def test_runs_in_flight_finish_on_the_old_build_and_new_ones_start_on_the_new(
+    client: Client, temporal_server: DevServer
+) -> None:
     """Both builds serve at once; a run that waits for approval while the new one takes over ends as if nothing was."""
-    deployment = unique("fleet")
-    async with build(client, deployment, OLD) as old:
+    fleet = (client.task_queue, unique("fleet"))
+    async with await build(temporal_server, *fleet, OLD) as old:
         await old.make_current()
         early = await client.start(payer, "pay", id=unique("early"))
         request = await early.next_request()
-        async with build(client, deployment, NEW) as new:
+        async with await build(temporal_server, *fleet, NEW) as new:
             await new.make_current()
             late = await client.start(payer, "pay", id=unique("late"))
             for run, asked in ((early, request), (late, await late.next_request())):
@@ -116,8 +119,9 @@ async def test_a_run_that_goes_on_in_a_new_execution_moves_to_the_new_build(
     monkeypatch.setenv(VARIABLE, str(tmp_path / "artifacts"))
     tuned = {"limit.historyCount.suggestContinueAsNew": 120}
     async with dev_server(tmp_path, dynamic_config=tuned) as server:
-        client, deployment = Client(await server.connect(), task_queue=unique("queue")), unique("fleet")
-        async with build(client, deployment, OLD) as old, build(client, deployment, NEW) as new:
+        client = Client(await server.connect(), task_queue=unique("queue"))
+        fleet = (client.task_queue, unique("fleet"))
+        async with await build(server, *fleet, OLD) as old, await build(server, *fleet, NEW) as new:
             await old.make_current()
             run = await client.start(counter, "look", id=unique("endless"))
             async for event in run.events():
@@ -130,6 +134,22 @@ async def test_a_run_that_goes_on_in_a_new_execution_moves_to_the_new_build(
 
     assert (outcome.status, outcome.steps) == ("completed", LOOKS + 1)
     assert (began_on, ended_on) == (OLD, NEW)
+
+
+async def test_without_versions_replaying_names_the_event(client: Client) -> None:
+    """The histories that the old build recorded say before a deployment at which event the new one would part."""
+    async with Worker(client.temporal, [payer], task_queue=client.task_queue):
+        run = await client.start(payer, "pay", id=unique("unversioned"))
+        await run.approve(await run.next_request(), by="dana")
+        await run.outcome()
+    history = await client.temporal.get_workflow_handle(run.id).fetch_history()
+
+    report = await replay(history, workflow_class=ChangedRun, strict=False)
+
+    assert not report.ok
+    assert report.event_id is not None
+    assert report.event_id < 10
+    assert (await replay(history)).ok
 
 
 def test_half_a_version_is_refused() -> None:

@@ -13,6 +13,7 @@ from temporalio.client import WorkflowHistory
 
 from holdfast import Agent, Limits, PastCall, ToolContext, tool
 from holdfast.artifacts import VARIABLE
+from holdfast.contracts.run import EventsRequest, RunEvent
 from holdfast.contracts.state import RunCheckpoint
 from holdfast.testing import ModelRequest, Step, call, dev_server, finish
 from tests.stage import CLAUDE, SetStage, setting
@@ -93,6 +94,10 @@ async def test_it_is_one_run(here: SetStage, impatient: TemporalClient) -> None:
         seen = [event.number async for event in run.events()]
         outcome, view = await run.outcome(), await run.inspect()
         again = [event.number async for event in run.events(after=5)]
+        few = EventsRequest(after=0, limit=1)
+        told = await on.client.temporal.get_workflow_handle(run.id).query(
+            "events", few, result_type=list[RunEvent]
+        )
         listed = [one for one in await on.client.runs(agent="taker") if one.run == run.id]
     chain = await executions(impatient, run.id)
 
@@ -101,6 +106,7 @@ async def test_it_is_one_run(here: SetStage, impatient: TemporalClient) -> None:
     assert (outcome.steps, outcome.calls, outcome.total_effects) == (STEPS + 2, STEPS + 1, STEPS)
     assert seen == list(range(len(seen)))
     assert again == seen[5:]
+    assert told[0].number > 1, "what is archived is passed over, however little was asked for"
     assert [step.number for step in view.steps] == list(range(1, STEPS + 3))
     assert len(chain) >= 3
     assert all(len(history.events) < 1.5 * SUGGESTED_AT for history in chain)
