@@ -239,7 +239,7 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         key: Template of the idempotency key, such as `refund/{order_id}`; by default run and call.
         exclusive: No other call of the same step runs beside it.
         depends_on: The services that a call needs, such as `"crm"`; each has a circuit breaker.
-        polls: A read that is meant to be asked again with the same arguments: never answered from memory.
+        polls: A read that is meant to be asked again: never answered from memory.
         max_result_chars: A longer result is cut to its head and tail.
 
     Raises:
@@ -274,7 +274,7 @@ def remote_tool(
     if not task_queue.strip():
         raise DefinitionError(f"Tool {name!r}: say the task_queue that its workers serve.")
     if promises.get("depends_on"):
-        raise DefinitionError(f"Tool {name!r}: leave out depends_on; a remote tool's own worker holds its calls.")
+        raise DefinitionError(f"Tool {name!r}: leave out depends_on; its own worker can hold its calls.")
     spec = tool_spec(name, description, dict(input_schema), promises, guards=guards)
     if output_schema is not None:
         check_schema(name, dict(output_schema))
