@@ -52,9 +52,7 @@ WAYS: dict[str, Any] = {
 async def test_runs_complete_on_the_next_rung(stage: SetStage, way: str) -> None:
     """However a model is dead, each of ten runs is completed by the next one, and the dead one is soon left alone."""
     subject = agent(DEAD, SPARE)
-    if (
-        way == "throttled"
-    ):  # it asks for seven seconds each time; that they are waited for has a test of its own
+    if way == "throttled":  # it asks for seven seconds; that they are waited for has a test of its own
         subject = agent(Model(DEAD.name, retry=Retry(attempts=1)), SPARE)
     async with stage(subject, dead(WAYS[way]), exhausted=False, seconds=60) as on:
         for _ in range(5):
@@ -130,7 +128,7 @@ async def test_the_promised_delay_is_waited_for(stage: SetStage) -> None:
         times.append(asyncio.get_running_loop().time())
         return fault(429, headers={"retry-after": "1"}) if len(times) == 1 else finish(result="served")
 
-    async with stage(agent(DEAD), play, exhausted=False) as on:
+    async with stage(agent(SPARE), play, exhausted=False) as on:
         assert await on.result() == "served"
     assert times[1] - times[0] >= 1.0
 
