@@ -229,8 +229,7 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         idempotent: A second call with the same key does nothing more. Only such calls and reads are repeated.
         timeout: The longest one attempt may take [30 s].
         heartbeat: A worker silent this long is taken for dead; None waits for the timeout.
-        retry: How often a repeatable call is tried; see `Retry`.
-        approval: Who must approve, and when; see `Approval`.
+        retry, approval: How often a repeatable call is tried, and who must approve it; see `Retry`, `Approval`.
         waiver: Why a write that is not reversible needs nobody's approval, in your words.
         undo: `undo(ctx, past_call)` takes a call back.
         probe: `probe(ctx, past_call)` finds out whether a lost call happened.
