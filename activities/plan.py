@@ -129,6 +129,7 @@ async def _ask(
                     rung,
                     messages,
                     last_turn=asked.last_turn,
+                    has_artifacts=asked.has_artifacts,
                     max_tokens_factor=asked.max_tokens_factor,
                     stream=stream,
                     wallet=wallet,

@@ -12,6 +12,7 @@ import pydantic
 from temporalio import activity
 from temporalio.common import RawValue
 
+from activities.artifacts import fitted
 from activities.breakers import Breakers
 from activities.calling import call
 from activities.failing import application_error
@@ -20,6 +21,7 @@ from activities.lease import Leased, LeaseLost, confirm_still_ours
 from activities.registry import AgentRegistry
 from activities.transcripts import TranscriptCache
 from holdfast.context import PastCall, ToolContext
+from holdfast.contracts.artifacts import uncut
 from holdfast.contracts.base import Json
 from holdfast.contracts.calls import Failure, FailureKind, Probed, ToolInput
 from holdfast.contracts.names import PROBE_SUFFIX, UNDO_SUFFIX
@@ -57,7 +59,7 @@ def tool_activity(registry: AgentRegistry, cache: TranscriptCache, breakers: Bre
             if not (found.spec.repeatable or asked.dry_run):
                 await confirm_still_ours()
             result = await _guarded(Leased(lease, _run(found, asked)))
-        cache.remember_result(asked.run, asked.call, render(result))
+        cache.remember_result(asked.run, asked.call, render(uncut(result)[0]))
         return result
 
     return tool
@@ -138,7 +140,7 @@ async def _run(tool: Tool[..., Any], asked: ToolInput) -> Json:
         name = context_parameter(function)
         result = await call(function, **({name: context} if name else {}), **given)
     checked = result if asked.dry_run else _checked(tool, result)
-    return cut(safe(checked), tool.spec.max_result_chars)
+    return await fitted(checked, tool.spec.max_result_chars, asked.call)
 
 
 def _checked(tool: Tool[..., Any], result: Any) -> Any:

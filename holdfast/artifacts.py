@@ -142,9 +142,14 @@ def _open(address: str) -> ObjectStore:
         if bare.startswith("file:"):
             return from_url(bare, mkdir=True)
         # A dead store must not hold up a call for minutes: the caller has other ways to go on.
-        retry: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
-        return from_url(bare, config=options, client_options=_client(options), retry_config=retry)  # type: ignore[call-overload, no-any-return]  # its overloads are by scheme
-    except Exception as error:  # noqa: BLE001  # each kind of store has errors of its own
+        settings: dict[str, Any] = {
+            "config": options,
+            "client_options": _client(options),
+            "retry_config": {"max_retries": 2, "retry_timeout": timedelta(seconds=20)},
+        }
+        opened: ObjectStore = from_url(bare, **settings)
+        return opened
+    except Exception as error:  # noqa: BLE001  # each kind of store refuses its settings in its own way
         raise UsageError(f"{VARIABLE}={address!r} names no artifact store: {error}") from None
 
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 from holdfast.contracts.base import Json, JsonObject
-from holdfast.contracts.names import ASK_HUMAN, FINISH
+from holdfast.contracts.names import ASK_HUMAN, FINISH, READ_ARTIFACT
 from holdfast.contracts.spec import AgentSpec
+from policies.excerpts import READ_SCHEMA
 from policies.validation import problems
 
 MAX_INVALID_RESULTS = 3
@@ -31,8 +32,8 @@ def finish_schema(spec: AgentSpec) -> JsonObject:
     return {**schema, "$defs": definitions} if definitions is not None else schema
 
 
-def built_in_tools(spec: AgentSpec, *, last_turn: bool) -> list[JsonObject]:
-    """The calls that every agent has, in the form of the Messages API."""
+def built_in_tools(spec: AgentSpec, *, last_turn: bool, has_artifacts: bool = False) -> list[JsonObject]:
+    """The calls that every agent has, in the form of the Messages API; `read_artifact` once there is one to read."""
     finish: JsonObject = {
         "name": FINISH,
         "description": "Hand in the result and end the run. Call it alone, once all results are in.",
@@ -43,7 +44,12 @@ def built_in_tools(spec: AgentSpec, *, last_turn: bool) -> list[JsonObject]:
         "description": "Ask a human a question that only they can answer. The answer may take days.",
         "input_schema": ASK_SCHEMA,
     }
-    return [finish] if last_turn else [finish, ask]
+    read: JsonObject = {
+        "name": READ_ARTIFACT,
+        "description": "Read a page of an artifact: of a result too long to be shown whole, or of an attachment.",
+        "input_schema": READ_SCHEMA,
+    }
+    return [finish] if last_turn else [finish, ask, read] if has_artifacts else [finish, ask]
 
 
 ASK_SCHEMA: JsonObject = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import pytest_asyncio
 from temporalio.client import Client as TemporalClient
@@ -24,6 +26,7 @@ async def temporal(temporal_server: DevServer) -> TemporalClient:
 
 
 @pytest.fixture
-def stage(temporal: TemporalClient, monkeypatch: pytest.MonkeyPatch) -> SetStage:
+def stage(temporal: TemporalClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SetStage:
     """A function that sets an agent to work, planned for by a script; see `tests/stage.py`."""
+    monkeypatch.setenv("HOLDFAST_ARTIFACTS", str(tmp_path / "artifacts"))
     return setting(temporal, monkeypatch)

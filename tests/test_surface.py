@@ -55,13 +55,16 @@ ON_THE_WIRE = {
     "VET": "vet",
     "LIST_EFFECTS": "list_effects",
     "ARCHIVE": "archive",
-    "ENGINE_ACTIVITIES": frozenset({"resolve_agent", "plan", "vet", "list_effects", "archive"}),
+    "READ_ARTIFACT": "read_artifact",
+    "ENGINE_ACTIVITIES": frozenset(
+        {"resolve_agent", "plan", "vet", "list_effects", "archive", "read_artifact"}
+    ),
     "UNDO_SUFFIX": ":undo",
     "PROBE_SUFFIX": ":probe",
     "NOT_STARTED": "NotStarted",
     "FINISH": "finish",
     "ASK_HUMAN": "ask_human",
-    "BUILT_IN_CALLS": frozenset({"finish", "ask_human"}),
+    "BUILT_IN_CALLS": frozenset({"finish", "ask_human", "read_artifact"}),
     "APPROVE": "approve",
     "REJECT": "reject",
     "ANSWER": "answer",

@@ -15,6 +15,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerConfig, W
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.archive import archive
+from activities.artifacts import read_artifact
 from activities.breakers import Breakers
 from activities.effects import list_effects
 from activities.plan import plan_activity
@@ -87,6 +88,7 @@ class HoldfastPlugin(SimplePlugin):
                 plan_activity(registry, cache, guard),
                 vet(registry),
                 list_effects(),
+                read_artifact(cache),
                 archive(),
                 tool_activity(registry, cache, guard),
             ],

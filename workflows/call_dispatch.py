@@ -16,9 +16,10 @@ from holdfast.contracts.plans import PlanOutcome
 from holdfast.contracts.requests import Decision
 from holdfast.contracts.run import StepRecord
 from holdfast.contracts.spec import ToolSpec
-from policies import approval, effects, feedback, finishing, labels, limits, validation
+from policies import approval, effects, excerpts, feedback, finishing, labels, limits, validation
 from policies.approval import Clearance
 from policies.json_safety import shorten
+from workflows.artifact_reading import read_artifact
 from workflows.call_execution import Answer, CallExecution
 from workflows.failure_reading import read_failure
 from workflows.human_desk import HumanDesk
@@ -102,7 +103,11 @@ class CallDispatch:
             return "; ".join(validation.problems(finishing.ASK_SCHEMA, record.arguments))
         if record.tool == names.FINISH:
             return "" if alone else "call finish alone, once you have seen the results of the other calls."
-        return validation.unknown_tool(spec, record.tool, sorted(names.BUILT_IN_CALLS))
+        if record.tool == names.READ_ARTIFACT and self._state.artifacts:
+            found = "; ".join(validation.problems(excerpts.READ_SCHEMA, record.arguments))
+            return found or excerpts.unknown_artifact(record.arguments["artifact"], self._state.artifacts)
+        built_in = names.BUILT_IN_CALLS - (set() if self._state.artifacts else {names.READ_ARTIFACT})
+        return validation.unknown_tool(spec, record.tool, sorted(built_in))
 
     def _identify(self, one: Proposed, tool: ToolSpec) -> None:
         record = one.record
@@ -255,7 +260,9 @@ class CallDispatch:
         )
 
     async def _built_in(self, record: CallRecord) -> Answer:
-        """`ask_human`; a lone `finish` is the loop's own business and never comes here."""
+        """`ask_human` and `read_artifact`; a lone `finish` is the loop's own business and never comes here."""
+        if record.tool == names.READ_ARTIFACT:
+            return await read_artifact(self._state, record)
         record.status = "waiting"
         question = record.arguments["question"]
         decision = await self._desk.ask("question", question, self._state.spec.approvers, call=record.id)

@@ -8,6 +8,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError
 
 from holdfast.contracts import names
+from holdfast.contracts.artifacts import uncut
 from holdfast.contracts.base import Json
 from holdfast.contracts.calls import CallRecord, Failure, Probed
 from holdfast.contracts.spec import ToolSpec
@@ -83,7 +84,9 @@ class CallExecution:
     def _checked(self, record: CallRecord, tool: ToolSpec, result: Json) -> Answer:
         """Own tools are checked in their activity; what a remote one returns, is checked here."""
         if tool.task_queue is None:
-            return self._done(record, tool, result, verbatim=True)
+            shown, artifact = uncut(result)
+            self._state.artifacts += [artifact] if artifact is not None else []
+            return self._done(record, tool, shown, verbatim=True)
         if tool.output_schema is not None and (found := validation.problems(tool.output_schema, result)):
             return self._contract_broken(record, tool, "; ".join(found))
         result = feedback.cut(safe(result), tool.max_result_chars)  # such as bytes, which JSON has not

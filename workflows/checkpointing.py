@@ -44,6 +44,7 @@ def dump(state: RunState) -> RunCheckpoint:
         requests=list(state.requests.values()),
         decisions=state.decisions,
         ignored=state.ignored,
+        artifacts=state.artifacts,
         effects=state.effects,
         total_effects=state.total_effects,
         done_calls=state.done_calls.held,
@@ -74,6 +75,7 @@ def load(given: RunInput, checkpoint: RunCheckpoint) -> RunState:
     state.requests = {request.id: request for request in checkpoint.requests}
     state.decisions = checkpoint.decisions
     state.ignored = checkpoint.ignored
+    state.artifacts = checkpoint.artifacts
     state.effects = checkpoint.effects
     state.total_effects = checkpoint.total_effects
     state.done_calls = Log(checkpoint.done_calls, checkpoint.total_done_calls)
@@ -117,6 +119,7 @@ def trim(state: RunState, parts: Sequence[ArchivedPart]) -> None:
         kept = _last_within(state.steps[first:], MAX_KEPT_BYTES)
         state.steps.drop(len(state.steps) - len(kept))
         _trim_ledger(state)
+    state.artifacts = _last_within(state.artifacts, MAX_KEPT_BYTES)
     state.effects = within_bytes(state.effects, MAX_LISTED_BYTES)
     state.decisions = _last_within(state.decisions, MAX_KEPT_BYTES)
 

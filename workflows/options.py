@@ -102,6 +102,16 @@ def guard_options(summary: str) -> ActivityOptions:
     )
 
 
+def engine_options(summary: str, seconds: float = 60.0) -> ActivityOptions:
+    """For what the engine itself reads."""
+    return ActivityOptions(
+        start_to_close_timeout=timedelta(seconds=seconds),
+        heartbeat_timeout=timedelta(seconds=15),
+        retry_policy=retry_policy(GUARD_RETRY),
+        summary=summary,
+    )
+
+
 def as_kwargs(options: ActivityOptions) -> dict[str, Any]:
     """For `execute_activity(name, input, **…)`; its overloads do not take a TypedDict."""
     return dict(options)

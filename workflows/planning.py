@@ -90,6 +90,7 @@ class Planning:
                 max_tokens_factor=self._loop.max_tokens_factor,
                 user=state.given.user,
                 may_cost_usd=may_cost(state),
+                has_artifacts=bool(state.artifacts),
             ),
             result_type=PlanOutcome,
             **as_kwargs(plan_options(rung, plan_summary(step, rung, state.context_tokens))),

@@ -10,6 +10,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 from holdfast.contracts import names
 from holdfast.contracts.archive import ArchivedPart
+from holdfast.contracts.artifacts import ArtifactRef
 from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure, ToolInput
 from holdfast.contracts.plans import Usage
@@ -81,6 +82,7 @@ class RunState:
         self.total_effects = 0
         self.done_calls: Log[DoneCall] = Log()
         self.events: Log[RunEvent] = Log()
+        self.artifacts: list[ArtifactRef] = []
         self.usage = Usage()
         self.context_tokens = 0
         self.status: RunStatus = "starting"
@@ -265,6 +267,7 @@ class RunState:
             messages=[one.model_copy(update={"text": brief(one.text, 2000)}) for one in self.loop.messages],
             paused=self.loop.paused,
             effects=self.effects,
+            artifacts=self.artifacts,
             usage=self.usage,
             outcome=self.outcome,
         )
@@ -288,6 +291,7 @@ class RunState:
             "decisions": within_bytes(self.decisions, MAX_LISTED_BYTES),
             "effects": within_bytes(self.effects, MAX_LISTED_BYTES),
             "messages": within_bytes(self.view().messages, MAX_LISTED_BYTES),
+            "artifacts": within_bytes(self.artifacts, MAX_LISTED_BYTES),
         }
         return self.view().model_copy(update={"steps": steps, **lists})
 

@@ -37,6 +37,7 @@ async def plan_with_claude(
     messages: list[Message],
     *,
     last_turn: bool,
+    has_artifacts: bool,
     max_tokens_factor: int,
     stream: AnswerStream,
     wallet: Wallet,
@@ -45,7 +46,9 @@ async def plan_with_claude(
 
     Raises ApplicationError: its detail is the Failure, and whether to retry and after how long is set.
     """
-    request = _request(spec, rung, messages, last_turn=last_turn, max_tokens_factor=max_tokens_factor)
+    built_in = built_in_tools(spec, last_turn=last_turn, has_artifacts=has_artifacts)
+    offered = [] if last_turn else [_tool(one.name, one.description, one.input_schema) for one in spec.tools]
+    request = _request(spec, rung, messages, [*offered, *built_in], max_tokens_factor=max_tokens_factor)
     worst = worst_case(
         PROVIDER,
         rung.model,
@@ -132,17 +135,19 @@ def _pay_for_part(stream: AnswerStream, rung: ModelRung, money: Money) -> None:
 
 
 def _request(
-    spec: AgentSpec, rung: ModelRung, messages: list[Message], *, last_turn: bool, max_tokens_factor: int
+    spec: AgentSpec,
+    rung: ModelRung,
+    messages: list[Message],
+    tools: list[JsonObject],
+    *,
+    max_tokens_factor: int,
 ) -> dict[str, Any]:
     """The request's body. Tools, system and everything said before are marked for the prompt cache."""
-    offered = (
-        [] if last_turn else [_tool(tool.name, tool.description, tool.input_schema) for tool in spec.tools]
-    )
     request: dict[str, Any] = {
         "model": rung.model,
         "max_tokens": rung.max_tokens * max_tokens_factor,
         "system": [{"type": "text", "text": spec.instructions, "cache_control": CACHE}],
-        "tools": [*offered, *built_in_tools(spec, last_turn=last_turn)],
+        "tools": tools,
         "messages": _cached([message.model_dump(mode="json") for message in messages]),
         "stream": True,
     }

@@ -39,7 +39,9 @@ PLAN: Final = "plan"
 VET: Final = "vet"
 LIST_EFFECTS: Final = "list_effects"
 ARCHIVE: Final = "archive"
-ENGINE_ACTIVITIES: Final = frozenset({RESOLVE_AGENT, PLAN, VET, LIST_EFFECTS, ARCHIVE})
+READ_ARTIFACT: Final = "read_artifact"
+"""Also the name of the built-in call that it carries out."""
+ENGINE_ACTIVITIES: Final = frozenset({RESOLVE_AGENT, PLAN, VET, LIST_EFFECTS, ARCHIVE, READ_ARTIFACT})
 
 UNDO_SUFFIX: Final = ":undo"
 PROBE_SUFFIX: Final = ":probe"
@@ -52,7 +54,7 @@ NOT_STARTED: Final = "NotStarted"
 # Built-in calls: offered to every agent, carried out by the engine.
 FINISH: Final = "finish"
 ASK_HUMAN: Final = "ask_human"
-BUILT_IN_CALLS: Final = frozenset({FINISH, ASK_HUMAN})
+BUILT_IN_CALLS: Final = frozenset({FINISH, ASK_HUMAN, READ_ARTIFACT})
 
 # Signals and updates.
 APPROVE: Final = "approve"

@@ -69,6 +69,8 @@ class PlanInput(Contract):
     """On whose budget."""
     may_cost_usd: Decimal | None = None
     """A human must be asked before it costs more."""
+    has_artifacts: bool = False
+    """The run has artifacts, so `read_artifact` is offered."""
 
 
 class Defect(Contract):

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
+from holdfast.contracts.artifacts import ArtifactRef
 from holdfast.contracts.base import Contract, Json, JsonObject, Record
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
 from holdfast.contracts.plans import Usage
@@ -146,6 +147,8 @@ class RunView(Contract):
     """What the agent is told with its next plan; long texts are shortened here."""
     paused: Pause | None = None
     effects: list[EffectRecord]
+    artifacts: list[ArtifactRef] = []
+    """Results too large for the transcript, and attachments: whole in the artifact store."""
     usage: Usage
     outcome: RunOutcome | None = None
 

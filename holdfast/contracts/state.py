@@ -7,6 +7,7 @@ that decides what happens next may live in an attribute elsewhere.
 from decimal import Decimal
 
 from holdfast.contracts.archive import ArchivedPart
+from holdfast.contracts.artifacts import ArtifactRef
 from holdfast.contracts.base import Record
 from holdfast.contracts.calls import CallRecord, EffectRecord
 from holdfast.contracts.messages import Message
@@ -101,6 +102,7 @@ class RunCheckpoint(Record):
     requests: list[Request] = []
     decisions: list[Decision] = []
     ignored: list[Ignored] = []
+    artifacts: list[ArtifactRef] = []
     effects: list[EffectRecord] = []
     total_effects: int = 0
     done_calls: list[DoneCall] = []

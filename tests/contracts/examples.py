@@ -12,9 +12,10 @@ from typing import Any
 from pydantic import BaseModel
 
 import holdfast.contracts
-from holdfast.contracts import base, calls, messages, plans, requests, run, spec, steering, undo
+from holdfast.contracts import artifacts, base, calls, messages, plans, requests, run, spec, steering, undo
 
 DIGEST = "0123456789abcdef0123456789abcdef"
+ARTIFACT = artifacts.ArtifactRef(id=DIGEST, bytes=52_428_800, call="3.1")
 AT = "2026-11-21T03:00:00.000+00:00"
 LATER = "2026-11-22T03:00:00+00:00"
 HEARD = steering.PersonMessage(text="only eu-west-1", by="ana", at=AT)
@@ -286,6 +287,7 @@ def examples() -> dict[str, BaseModel]:
             max_tokens_factor=2,
             user="ana",
             may_cost_usd=Decimal("0.42"),
+            has_artifacts=True,
         ),
         "PlanOutcome": plans.PlanOutcome(
             content=SAID.content,
@@ -325,6 +327,7 @@ def examples() -> dict[str, BaseModel]:
             messages=[HEARD],
             paused=PAUSED,
             effects=[EFFECT],
+            artifacts=[ARTIFACT],
             usage=USAGE,
             outcome=OUTCOME,
         ),

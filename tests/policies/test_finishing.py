@@ -122,6 +122,8 @@ def test_every_agent_can_finish_and_ask() -> None:
     """`finish` and `ask_human` are always offered, and on the last turn only `finish`."""
     spec = returning(Report)
     assert [tool["name"] for tool in built_in_tools(spec, last_turn=False)] == ["finish", "ask_human"]
+    with_artifacts = built_in_tools(spec, last_turn=False, has_artifacts=True)
+    assert [tool["name"] for tool in with_artifacts] == ["finish", "ask_human", "read_artifact"]
     (last,) = built_in_tools(spec, last_turn=True)
     assert last["name"] == "finish"
     assert last["input_schema"] == finish_schema(spec)
