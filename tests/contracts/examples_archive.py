@@ -48,6 +48,7 @@ EXAMPLES: dict[str, BaseModel] = {
         requests=[other.REQUEST],
         decisions=[other.DECISION],
         ignored=[other.IGNORED],
+        artifacts=[other.ARTIFACT],
         effects=[other.EFFECT],
         total_effects=12,
         done_calls=[undo.DoneCall(input=other.TOOL_INPUT, tool=other.STOP)],
