@@ -17,12 +17,12 @@ import pytest
 import pytest_asyncio
 from temporalio.client import WorkflowHistory
 
-from holdfast import Run
+from holdfast import Client, Run
 from holdfast.artifacts import VARIABLE
 from holdfast.contracts.run import RunOutcome
 from holdfast.testing import ModelRequest, Step, call, dev_server, finish
 from tests.faults.agents import page, reader
-from tests.faults.world import World, world
+from tests.faults.world import World, task_of, world
 from workers.replay import replay
 
 STEPS = 120
@@ -63,7 +63,8 @@ async def read(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Read]:
             options = {"points": False, "disable_eager_activity_execution": True}
             workers = [await on.pool.worker(NAME, **options) for _ in range(2)]
             holds = [on.journal.hold(NAME, f"page {STEPS * part // 3}") for part in (1, 2)]
-            run = await on.start(reader, NAME)
+            # On nobody's behalf: a user's account has a limit of a dollar a day.
+            run = await Client(on.temporal, task_queue=NAME).start(reader, task_of(NAME), id=NAME)
             watching = asyncio.create_task(_plans_seen(run))
             for hold in holds:
                 pid = await hold.until_reached()
