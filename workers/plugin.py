@@ -11,7 +11,7 @@ from typing import Any
 
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerConfig, WorkflowRunner
+from temporalio.worker import Worker, WorkerConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.archive import archive
@@ -27,6 +27,7 @@ from activities.vet import vet
 from holdfast.agent import Agent
 from holdfast.contracts.breakers import BreakerSettings
 from holdfast.contracts.names import ACCOUNTS_QUEUE
+from workers.accounts_worker import serving_accounts
 from workflows.agent_run import AgentRun
 from workflows.breaker_board import BreakerBoard
 from workflows.budget_account import BudgetAccount
@@ -117,18 +118,6 @@ class HoldfastPlugin(SimplePlugin):
         if worker.task_queue == ACCOUNTS_QUEUE:
             await next(worker)
             return
-        modules = STRICT_PASSED_THROUGH if self._strict_sandbox else PASSED_THROUGH
-        sandbox = SandboxedWorkflowRunner()
-        strict = dataclasses.replace(
-            sandbox, restrictions=sandbox.restrictions.with_passthrough_modules(*modules)
-        )
-        accounts = Worker(
-            worker.client,
-            task_queue=ACCOUNTS_QUEUE,
-            workflows=[BudgetAccount],
-            workflow_runner=strict if self._strict_sandbox else UnsandboxedWorkflowRunner(),
-            sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
-            max_concurrent_workflow_task_polls=2,
-        )
-        async with accounts:
+        passed = STRICT_PASSED_THROUGH if self._strict_sandbox else PASSED_THROUGH
+        async with serving_accounts(worker.client, strict_sandbox=self._strict_sandbox, passed=passed):
             await super().run_worker(worker, next)
