@@ -129,7 +129,7 @@ def test_it_serves_metrics_where_it_is_told(cli: CommandLine) -> None:
     with cli.running("worker", "diggers", "--metrics", where) as worker:
         worker.read_until("on task queue")
         with urllib.request.urlopen(f"http://{where}/metrics", timeout=10) as answer:
-            assert b"temporal_worker_task_slots_available" in answer.read()
+            assert b"temporal_worker_start" in answer.read()
     done = cli("worker", "diggers", "--metrics", "nowhere")
     assert done.code == 2
     assert "HOST:PORT" in done.err
