@@ -171,7 +171,8 @@ async def test_many_events_come_in_pages(stage: SetStage) -> None:
         events = [event async for event in run.events()]
         asked = on.client.temporal.get_workflow_handle(run.id)
         page = await asked.query("events", {"after": 10, "limit": 5})
-    assert len(events) == 1 + 1 + 80 + 1 + 1
+    assert [event.kind for event in events].count("notice") == 1  # the planner is asked about its progress
+    assert len(events) == 1 + 1 + 80 + 1 + 1 + 1
     assert [event["number"] for event in page] == [10, 11, 12, 13, 14]
 
 
@@ -248,5 +249,5 @@ async def test_a_terminated_run_is_not_completed(stage: SetStage) -> None:
 
 
 def test_the_input_is_a_contract() -> None:
-    """What a run starts with is one object of four fields, two of them needed."""
-    assert set(RunInput.model_fields) == {"agent", "task", "user", "dry_run"}
+    """What a run starts with is one object: four fields that people give, two of them needed, and the checkpoint of a run that goes on."""
+    assert set(RunInput.model_fields) == {"agent", "task", "user", "dry_run", "checkpoint"}
