@@ -78,7 +78,9 @@ class Breakers:
 
     def __init__(self, settings: BreakerSettings | None = None) -> None:
         self._settings = settings or BreakerSettings()
-        self._known: dict[str, Breaker] = {}
+        self._board: dict[str, Breaker] = {}
+        self._untold: dict[str, list[tuple[BreakerReport, datetime]]] = {}
+        self._telling: set[asyncio.Task[BreakerAnswer]] = set()
         self._read_at: float | None = None
         self._reading: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -112,10 +114,10 @@ class Breakers:
 
     async def close(self) -> None:
         """Stop what goes on beside the calls."""
-        for task in (self._reading, self._watching):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        tasks = [task for task in (self._reading, self._watching, *self._telling) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _admit(self, client: Client, queue: str, dependency: str, *, wait: bool) -> int | None:
         """The number of the trial that the call is, None for an ordinary call. Raises ApplicationError."""
@@ -143,14 +145,27 @@ class Breakers:
     async def _ended(
         self, client: Client, queue: str, dependency: str, trial: int | None, verdict: str | None
     ) -> None:
-        """Report how the call ended, where that says something new."""
-        if verdict is None or (verdict == "" and trial is None and self._of(dependency).failures == 0):
+        """Report how the call ended, where that says something new.
+
+        It counts here at once, however long the board takes: until then the next calls would be made. The report goes on
+        when the attempt that it is about is given up.
+        """
+        known = self._of(dependency)
+        healthy = verdict == "" and known.failures == 0  # None is another answer
+        if verdict is None or (trial is None and (known.state != "closed" or healthy)):
             return
         event: BreakerEvent = "failed" if verdict else "succeeded"
         report = BreakerReport(
             dependency=dependency, event=event, trial=trial, why=verdict, settings=self._settings
         )
-        await self._tell(client, queue, report)
+        untold = self._untold.setdefault(dependency, [])
+        untold.append(entry := (report, _now()))
+        self._show(client, self._of(dependency))
+        task = asyncio.create_task(self._tell(client, queue, report))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+        task.add_done_callback(lambda _: untold.remove(entry))
+        await asyncio.shield(task)
 
     async def _tell(self, client: Client, queue: str, report: BreakerReport) -> BreakerAnswer:
         """The board's answer, or, when it cannot be reached, what it would be by this worker's own view."""
@@ -174,13 +189,11 @@ class Breakers:
                 )
         except UNREACHABLE as error:
             activity.logger.warning("the breaker board of %s cannot be reached: %s", queue, error)
-            known = self._of(report.dependency)
+            known = self._board.get(report.dependency) or Breaker(dependency=report.dependency)
             answer = breaker.after(known, report, _now())
             own = answer.breaker.model_copy(update={"version": known.version})  # the board's next word wins
-            self._learn(client, queue, own)
-            return BreakerAnswer(breaker=own, trial=answer.trial)
-        # Answers to reports that were made at once come in any order.
-        self._learn(client, queue, breaker.newer(self._known.get(report.dependency), answer.breaker))
+            answer = BreakerAnswer(breaker=own, trial=answer.trial)
+        self._learn(client, queue, answer.breaker)
         return answer
 
     async def _refresh(self, client: Client, queue: str, dependency: str) -> None:
@@ -203,14 +216,20 @@ class Breakers:
             found = []
         self._read_at = time.monotonic()
         for one in found:
-            self._learn(client, queue, breaker.newer(self._known.get(one.dependency), one))
+            self._learn(client, queue, one)
 
     def _of(self, dependency: str) -> Breaker:
-        return self._known.get(dependency) or Breaker(dependency=dependency)
+        """What the board said last, and what this worker has seen that the board has not answered yet."""
+        known = self._board.get(dependency) or Breaker(dependency=dependency)
+        for report, at in self._untold.get(dependency, ()):
+            known = breaker.after(known, report, at).breaker
+        return known
 
     def _learn(self, client: Client, queue: str, found: Breaker) -> None:
-        self._known[found.dependency] = found
-        self._show(client, found)
+        """Keep the board's word, unless a newer one is known: answers come in any order."""
+        found = breaker.newer(self._board.get(found.dependency), found)
+        self._board[found.dependency] = found
+        self._show(client, self._of(found.dependency))
         if found.state != "closed" and (self._watching is None or self._watching.done()):
             self._watching = asyncio.create_task(self._watch(client, queue))
 
@@ -229,7 +248,7 @@ class Breakers:
 
     async def _watch(self, client: Client, queue: str) -> None:
         """Look now and then whether the open breakers have closed, though this worker may make no calls."""
-        while any(one.state != "closed" for one in self._known.values()):
+        while any(one.state != "closed" for one in self._board.values()):
             await asyncio.sleep(WATCH_SECONDS)
             await self._read(client, queue)
 
