@@ -67,7 +67,8 @@ async def test_runs_complete_on_the_next_rung(stage: SetStage, way: str) -> None
 
 async def test_runs_at_once_stay_within_the_promise(stage: SetStage) -> None:
     """Of thirty runs at once a dead model hears five calls, and those that were under way when the fifth failed."""
-    subject = agent(DEAD, Rules(by_rules))
+    # An attempt that is given up after two seconds, on a slow machine before it has asked, would ask beside the next one.
+    subject = agent(Model(DEAD.name, retry=IMPATIENT), Rules(by_rules))
     async with stage(subject, dead(fault(529)), exhausted=False, seconds=60) as on:
         runs = [await on.start() for _ in range(30)]
         assert {await run.result() for run in runs} == {"by rules"}
