@@ -107,6 +107,7 @@ reader = Agent(
     ladder=[CLAUDE],
     limits=Limits(steps=400, calls=400),
     autonomy="observe",
+    budgets=[],  # what it costs is not the point
 )
 
 spender = Agent(
