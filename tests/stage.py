@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from temporalio.client import Client as TemporalClient
+from temporalio.service import RPCError
 from temporalio.worker import Replayer
 
 from holdfast import Agent, Client, Model, Retry, Run, Worker
@@ -34,6 +35,9 @@ QUICKLY = Retry(attempts=3, initial=timedelta(milliseconds=50))
 
 CLAUDE = Model("claude-sonnet-5", retry=QUICKLY)
 """A model that the script plays."""
+
+EXPLAINED = 5
+"""Of so many runs a failure tells what they were doing."""
 
 Played = Script | StepFunction | Sequence[Step]
 SetStage = Callable[..., "AbstractAsyncContextManager[Stage]"]
@@ -126,15 +130,17 @@ def setting(temporal: TemporalClient, patch: pytest.MonkeyPatch) -> SetStage:
 
 async def explain(on: Stage, error: BaseException) -> None:
     """Add to a test's failure what its runs were doing: without it a run that waits looks like any other."""
-    for run in on.runs:
-        with contextlib.suppress(HoldfastError):
+    for run in on.runs[:EXPLAINED]:
+        with contextlib.suppress(HoldfastError, RPCError):
             view = await run.inspect()
             error.add_note(
                 f"{view.status}: {[step.text for step in view.steps]}, {view.ignored}, {view.outcome}"
             )
             asked = EventsRequest()
             handle = on.client.temporal.get_workflow_handle(run.id)
-            events = await handle.query("events", asked, result_type=list[RunEvent])
+            events = await handle.query(
+                "events", asked, result_type=list[RunEvent], rpc_timeout=timedelta(seconds=10)
+            )
             error.add_note("\n".join(f"  {event.kind}: {event.text}" for event in events))
 
 
