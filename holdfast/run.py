@@ -59,6 +59,9 @@ QUERY_TIMEOUT = timedelta(seconds=10)
 DECISION_TIMEOUT = timedelta(seconds=30)
 """How long a decision by update waits for a worker to take it."""
 
+_FIRST_MOMENTS = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds between looks at a run that is only just starting."""
+
 FASTEST_POLL_SECONDS = 0.1
 SLOWEST_POLL_SECONDS = 2.0
 
@@ -297,12 +300,17 @@ class Run(Steered, Generic[OutT]):
         return await archive.read_items(artifact_store(), parts, model, kind, start=start, stop=stop)
 
     async def _query(self, name: str, *args: Any, result_type: Any) -> Any:
-        try:
-            return await self._handle.query(
-                name, args=args, result_type=result_type, rpc_timeout=QUERY_TIMEOUT
-            )
-        except (RPCError, WorkflowQueryFailedError) as error:
-            self._raise(error)
+        for pause in (*_FIRST_MOMENTS, None):
+            try:
+                return await self._handle.query(
+                    name, args=args, result_type=result_type, rpc_timeout=QUERY_TIMEOUT
+                )
+            except (RPCError, WorkflowQueryFailedError) as error:
+                # A worker has the run, and is still finding its agent.
+                if pause is None or "just starting" not in str(error):
+                    self._raise(error)
+            await asyncio.sleep(pause)
+        return None
 
     async def _closed(self) -> bool:
         try:
