@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.dev_state import find_dev_server
 from holdfast.testing import DevServer
 from holdfast.testing.dev_server import dev_server
 from tests.acceptance.command_line import CommandLine
@@ -23,8 +24,8 @@ def cli(tmp_path: Path) -> CommandLine:
     return CommandLine(tmp_path)
 
 
-def test_commands_in_its_folder_find_it(cli: CommandLine) -> None:
-    """While it runs, other commands of the folder use it without being told, and know its UI."""
+def test_commands_in_its_folder_find_it(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it runs, other commands of the folder use it without being told, and know its UI; afterwards none does."""
     with cli.running("dev") as dev:
         dev.read_until("Ctrl-C stops the server")
         started = cli("start", "nobody", "wait", "--id", "r1", "--json").json
@@ -37,7 +38,9 @@ def test_commands_in_its_folder_find_it(cli: CommandLine) -> None:
         dev.process.send_signal(signal.SIGTERM)
         dev.rest()
         assert dev.process.returncode == 0
-    assert cli("runs").code == 3
+    monkeypatch.chdir(cli.folder)
+    assert find_dev_server() is None
+    assert "r1" not in cli("runs").out  # at the default address, where somebody else's server may answer
 
 
 def test_json_tells_programs_how_to_reach_it(cli: CommandLine) -> None:
