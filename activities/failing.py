@@ -16,12 +16,14 @@ def application_error(
 
     `retry_after` in seconds overrides the retry policy's next delay. `started=False` says that the activity
     failed before it began its work, so that nothing can have happened; it holds of a first attempt only, since
-    an earlier one may have done its work and lost its answer.
+    an earlier one may have done its work and lost its answer. A second detail says which attempt it was.
     """
-    started = started or activity.info().attempt > 1
+    attempt = activity.info().attempt
+    started = started or attempt > 1
     return ApplicationError(
         failure.message,
         failure.model_dump(mode="json"),
+        {"attempt": attempt},
         type=failure.kind if started else NOT_STARTED,
         non_retryable=not retry,
         next_retry_delay=timedelta(seconds=retry_after) if retry_after is not None else None,

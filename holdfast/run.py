@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any, Generic, NoReturn, cast
+from typing import Any, Generic, Literal, NoReturn, cast
 
 from pydantic import ValidationError
 from temporalio.client import Client as TemporalClient
@@ -31,6 +31,7 @@ from holdfast.artifacts import artifact_store
 from holdfast.contracts import names
 from holdfast.contracts.archive import ArchivedPart, PartKind
 from holdfast.contracts.base import Json, JsonObject
+from holdfast.contracts.parked import Redrive
 from holdfast.contracts.requests import Choice, Decision, DecisionInput, Request
 from holdfast.contracts.run import (
     EventsRequest,
@@ -168,6 +169,41 @@ class Run(Steered, Generic[OutT]):
         With `happened`, `result` is what the call returned. Raises as `approve`.
         """
         return await self._decide("answer", request, by=by, answer=answer, result=result, note=note)
+
+    async def redrive(
+        self,
+        *,
+        by: str,
+        note: str = "",
+        from_step: int | None = None,
+        agent: Literal["latest"] | None = None,
+    ) -> Decision:
+        """Let a parked run go on, from where it stopped: nothing that it did is done again.
+
+        Args:
+            by: Who decides.
+            note: Why; kept with the decision.
+            from_step: Go back, and plan again from this step on. What the run did since stands; its planner is
+                told so, and may all the same ask for it again.
+            agent: `"latest"`: live by the agent as its workers define it now, such as one that has been mended.
+
+        Raises:
+            DecisionRefused: The run is not parked, or has no such step.
+            NoWorkerAnswers: No worker is up that could take the decision.
+        """
+        how = Redrive(from_step=from_step, agent=agent).model_dump(exclude_none=True)
+        return await self.answer(await self._parked(), "redrive", by=by, result=how or None, note=note)
+
+    async def discard(self, *, by: str, reason: str) -> Decision:
+        """End a parked run as failed; what it did stays done, and is in its outcome. Raises as `redrive`."""
+        return await self.answer(await self._parked(), "discard", by=by, note=reason)
+
+    async def _parked(self) -> Request:
+        """The request of a parked run. Raises DecisionRefused: it is not parked."""
+        for request in await self.requests():
+            if request.kind == "parked":
+                return request
+        raise DecisionRefused(f"run {self.id} is not parked")
 
     async def result(self) -> OutT:
         """Wait for the end, and return the agent's output in its type.

@@ -1,6 +1,10 @@
 """Does a decision fit its request? By update a misfit is refused; by signal it is recorded and ignored."""
 
+from pydantic import ValidationError
+
+from holdfast.contracts.parked import Redrive
 from holdfast.contracts.requests import ANSWERS, Choice, DecisionInput, Request
+from policies import redriving
 
 
 def pick(given: DecisionInput, open_requests: list[Request]) -> Request | str:
@@ -31,7 +35,21 @@ def misfit(given: DecisionInput, choice: Choice, request: Request, user: str | N
         return f"the answer must be one of: {', '.join(words)}"
     if choice == "answer" and not given.answer.strip():
         return "the answer is empty"
-    return None
+    return _parked_misfit(given, request) if request.kind == "parked" else None
+
+
+def _parked_misfit(given: DecisionInput, request: Request) -> str | None:
+    """Why a parked run cannot be moved on like this."""
+    if given.answer != "redrive":
+        return "discard takes no result: say why in `note`" if given.result is not None else None
+    try:
+        asked = Redrive.model_validate({} if given.result is None else given.result)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "it"
+        example = '{"from_step": 3, "agent": "latest"}, or one of them'
+        return f"the `result` of a redrive is an object such as {example}; {where}: {first['msg']}"
+    return redriving.problem(asked, request.step)
 
 
 def _same(person: str, other: str) -> bool:

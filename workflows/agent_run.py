@@ -5,11 +5,10 @@ only hand over what came in. Every id derives from the workflow id and the step.
 """
 
 import asyncio
-from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RawValue, RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
 
 from holdfast.contracts import names
 from holdfast.contracts.archive import ArchivedPart, part_with
@@ -39,8 +38,9 @@ from workflows.continuing import go_on_if_due, resumed
 from workflows.human_desk import HumanDesk
 from workflows.input_reading import read_input
 from workflows.loop_watch import told_beside
-from workflows.parking import Discarded
+from workflows.parking import Discarded, WentBack
 from workflows.planning import Planning
+from workflows.resolving import resolve
 from workflows.run_state import RunState
 from workflows.undoing import roll_back
 
@@ -61,7 +61,7 @@ class AgentRun:
     async def run(self, given: RawValue = NOTHING) -> RunOutcome:
         """Run the agent to its end. Fails only for an input that no agent could run with."""
         run_input = read_input(given, RunInput, start=STARTED_WITH)
-        state = self._state = resumed(run_input) or RunState(run_input, await _resolve(run_input))
+        state = self._state = resumed(run_input) or RunState(run_input, await resolve(run_input.agent))
         loop, desk = asyncio.create_task(self._loop(state)), asyncio.create_task(self._desk.serve(state))
         try:
             await workflow.wait([loop, desk], return_when=asyncio.FIRST_COMPLETED)
@@ -100,6 +100,8 @@ class AgentRun:
                 text = state.steps[-1].text if state.steps else ""
                 state.end("partial", output=text or None, reason=end.reason)
                 break
+            except WentBack:
+                continue
             step.finished_at = state.now()
             if last_turn and state.outcome is None:
                 text = text_of(plan.content)
@@ -222,6 +224,7 @@ class AgentRun:
             usage=plan.usage,
             seconds=plan.seconds,
             started_at=state.now(),
+            position=len(state.transcript.messages) - 1,  # the plan itself is the last
         )
         state.steps.append(step)
         data = step.model_dump(mode="json", exclude={"calls"})
@@ -335,20 +338,3 @@ class AgentRun:
 
 def _none_carried_out(calls: list[JsonObject], why: str) -> list[JsonObject]:
     return [feedback.tool_result(c["id"], feedback.refused(why), is_error=True) for c in calls]
-
-
-async def _resolve(given: RunInput) -> AgentSpec:
-    """The agent's spec, recorded once: what the run lives by."""
-    try:
-        spec: AgentSpec = await workflow.execute_local_activity(
-            names.RESOLVE_AGENT,
-            given.agent,
-            result_type=AgentSpec,
-            start_to_close_timeout=timedelta(seconds=10),
-            retry_policy=RetryPolicy(maximum_attempts=3),
-        )
-    except (ActivityError, ApplicationError) as error:  # a local activity's own error comes unwrapped
-        cause = error.cause if isinstance(error, ActivityError) else error
-        why = cause.message if isinstance(cause, ApplicationError) else str(cause or error)
-        raise ApplicationError(why, type="AgentNotServed", non_retryable=True) from error
-    return spec

@@ -1,7 +1,9 @@
 """What a failed activity means, in the words of the contracts."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 from temporalio.exceptions import (
@@ -22,6 +24,8 @@ class ReadFailure:
 
     failure: Failure
     started: bool = True
+    attempts: int = 1
+    """How many attempts were made, as far as that is known."""
 
 
 def read_failure(error: ActivityError) -> ReadFailure:
@@ -37,7 +41,8 @@ def read_failure(error: ActivityError) -> ReadFailure:
     if isinstance(cause, ApplicationError):
         for detail in cause.details[:1]:
             try:
-                return ReadFailure(Failure.model_validate(detail), started=cause.type != NOT_STARTED)
+                failure = Failure.model_validate(detail)
+                return ReadFailure(failure, cause.type != NOT_STARTED, _attempts(cause.details[1:]))
             except ValidationError:
                 break
         return ReadFailure(
@@ -45,6 +50,12 @@ def read_failure(error: ActivityError) -> ReadFailure:
         )
     message = str(cause) if cause is not None else str(error)
     return ReadFailure(Failure(kind="unclassified", message=message, error=type(cause).__name__))
+
+
+def _attempts(details: Sequence[Any]) -> int:
+    """The attempt that a worker of Holdfast names beside the failure; one where none does."""
+    named = details[0].get("attempt") if details and isinstance(details[0], dict) else None
+    return named if isinstance(named, int) else 1
 
 
 def _timeout(cause: TimeoutError) -> ReadFailure:

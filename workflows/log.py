@@ -32,6 +32,10 @@ class Log(Sequence[T], Generic[T]):
         del self.held[:count]
         self._dropped += count
 
+    def cut(self, stop: int) -> None:
+        """Forget what is at `stop` and behind, which must be held."""
+        del self.held[stop - self._dropped :]
+
     def __len__(self) -> int:
         return self._dropped + len(self.held)
 

@@ -11,7 +11,7 @@ from holdfast.contracts.plans import PlanInput, PlanOutcome
 from policies import ladder, stops
 from policies.labels import plan_summary, planner_name
 from workflows.budget_wait import HandedBack, asked_first, may_cost, read_shortage, wait_for_room
-from workflows.failure_reading import read_failure
+from workflows.failure_reading import ReadFailure, read_failure
 from workflows.human_desk import HumanDesk
 from workflows.options import as_kwargs, plan_options
 from workflows.parking import park
@@ -30,26 +30,26 @@ class Planning:
     async def next_plan(self, step: int, *, last_turn: bool) -> tuple[PlanOutcome, int]:
         """The next plan and the rung that made it. Its content is part of the transcript when this returns.
 
-        Raises Discarded when no rung answers and a human ends the run.
+        Raises Discarded when no rung answers and a human ends the run, WentBack when one takes it back.
         """
         self._loop.rung = ladder.rung_to_try(self._loop.rung, self._loop.failed_at, step)
         while True:
             try:
                 plan = await self._ask(step, last_turn=last_turn)
             except ActivityError as error:
-                failure = read_failure(error).failure
-                shortage = read_shortage(error)
-                if await asked_first(state=self._state, desk=self._desk, error=error, why=failure.message):
+                failed = read_failure(error)
+                why, shortage = failed.failure.message, read_shortage(error)
+                if await asked_first(state=self._state, desk=self._desk, error=error, why=why):
                     continue
                 if shortage is not None:
-                    await self._short_of_money(step, shortage, failure, last_turn=last_turn)
+                    await self._short_of_money(step, shortage, failed.failure, last_turn=last_turn)
                     continue
             else:
-                failure_or_none = self._unusable(plan)
-                if failure_or_none is None:
+                failure = self._unusable(plan)
+                if failure is None:
                     return plan, self._loop.rung
-                failure = failure_or_none
-            await self._fall(step, failure)
+                failed = ReadFailure(failure)
+            await self._fall(step, failed.failure, self._attempts(failed))
 
     def odd_answer(self, *, cut_off: bool) -> Failure | None:
         """Note an answer that moved nothing. After too many in a row the rung has failed."""
@@ -121,7 +121,13 @@ class Planning:
         self._state.transcript.planned()
         return None
 
-    async def _fall(self, step: int, failure: Failure) -> None:
+    def _attempts(self, failed: ReadFailure) -> int:
+        """How often the rung was asked. A timeout does not say, and is tried as often as the rung says."""
+        if failed.failure.error in ("Timeout", "WorkerLost"):
+            return self._state.spec.ladder[self._loop.rung].retry.attempts
+        return failed.attempts
+
+    async def _fall(self, step: int, failure: Failure, attempts: int = 1) -> None:
         """One rung down; from the last one, to a human."""
         state = self._state
         name = planner_name(state.spec.ladder[self._loop.rung])
@@ -131,6 +137,6 @@ class Planning:
             self._loop.rung, self._loop.failed_at, self._loop.circles = below, step, 0
             return
         why = f"no planner is left; {name} failed ({failure.kind} {failure.error}): {failure.message}"
-        await park(state, self._desk, failure, why)
+        await park(state, self._desk, failure, why, where=f"planner {name}", attempts=attempts)
         self._loop.rung, self._loop.failed_at, self._loop.circles = 0, None, 0
         self._loop.fresh_from = len(state.ledger)  # whoever redrives it may have changed the world

@@ -13,6 +13,7 @@ from holdfast.contracts.archive import ArchivedPart
 from holdfast.contracts.artifacts import ArtifactRef
 from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure, ToolInput
+from holdfast.contracts.parked import ParkedNote
 from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import Decision, Ignored, Request
 from holdfast.contracts.run import (
@@ -57,6 +58,7 @@ _AGENT = SearchAttributeKey.for_keyword(names.SA_AGENT)
 _DIGEST = SearchAttributeKey.for_keyword(names.SA_DIGEST)
 _STATUS = SearchAttributeKey.for_keyword(names.SA_STATUS)
 _WAITING = SearchAttributeKey.for_keyword(names.SA_WAITING_FOR)
+_FINGERPRINT = SearchAttributeKey.for_keyword(names.SA_FINGERPRINT)
 _USER = SearchAttributeKey.for_keyword(names.SA_USER)
 _COST = SearchAttributeKey.for_float(names.SA_COST)
 _STEPS = SearchAttributeKey.for_int(names.SA_STEPS)
@@ -92,7 +94,7 @@ class RunState:
         self.outcome: RunOutcome | None = None
         self.execution = 1
         self.archive: list[ArchivedPart] = []
-        self._shown: object = None
+        self._shown: tuple[object, object, str, str | None] | None = None
 
     def now(self) -> str:
         """Workflow time, ISO 8601 in UTC."""
@@ -144,21 +146,38 @@ class RunState:
         workflow.set_current_details(labels.details(self.view()))
         coarse = "running" if self.status in lifecycle.OPEN - lifecycle.AT_REST else self.status
         waiting = next(iter(self.requests.values()), None)
-        if (shown := (coarse, waiting and (waiting.kind, waiting.by))) == self._shown:
+        cause = self.parked_now.fingerprint if self.parked_now else None
+        shown = (coarse, waiting and (waiting.kind, waiting.by), self.digest, cause)
+        if shown == self._shown:
             return  # each upsert is an event in history
-        first, self._shown = self._shown is None, shown
+        before, self._shown = self._shown, shown
+        first = before is None
         updates: list[SearchAttributeUpdate[Any]] = [
             _STATUS.value_set(coarse),
             _WAITING.value_set(_keyword(f"{waiting.kind}:{waiting.by}"))
             if waiting
             else _WAITING.value_unset(),
         ]
+        if before is not None and before[2] != self.digest:
+            updates.append(_DIGEST.value_set(self.digest))
+        if cause != (before[3] if before else None):
+            updates.append(_FINGERPRINT.value_set(cause) if cause else _FINGERPRINT.value_unset())
         if first:
             updates += [_AGENT.value_set(self.spec.name), _DIGEST.value_set(self.digest)]
             updates += [_USER.value_set(self.given.user)] if self.given.user else []
         if not first or self.status in lifecycle.ENDED:
             updates += [_COST.value_set(float(self.usage.cost_usd)), _STEPS.value_set(len(self.steps))]
         workflow.upsert_search_attributes(updates)
+
+    @property
+    def parked_now(self) -> ParkedNote | None:
+        """What stopped the run, unless it was redriven since."""
+        note = self.loop.parked
+        return note if note is not None and note.redriven_at is None else None
+
+    def adopt(self, spec: AgentSpec) -> None:
+        """Live by another version of the agent from now on."""
+        self.spec, self.digest = spec, spec.digest
 
     def spent(self, usage: Usage) -> None:
         """Count what a plan cost."""
@@ -270,6 +289,7 @@ class RunState:
             artifacts=self.artifacts,
             usage=self.usage,
             outcome=self.outcome,
+            parked=self.parked_now,
         )
 
     def page_of_events(self, asked: EventsRequest) -> list[RunEvent]:

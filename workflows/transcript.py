@@ -47,6 +47,18 @@ class Transcript:
         """The last message is a planner's answer: its worker knows everything up to here."""
         self._planned = len(self.messages)
 
+    def back_to(self, position: int) -> None:
+        """Go on from the first `position` messages, of which the last must not be archived.
+
+        No planner sees what was said since; it stays in the run's steps, events and history.
+        """
+        self.messages.cut(position)
+        self._sizes.cut(position)
+        self._digests.cut(position + 1)
+        self._calls = {at: call for at, call in self._calls.items() if at[0] < position}
+        answers = [at for at, said in enumerate(self.messages, self.messages.start) if said.role == "assistant"]
+        self._planned = answers[-1] + 1 if answers else self.messages.start
+
     @property
     def position(self) -> int:
         """How many messages the last planner's worker knows."""

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, field_validator
 from holdfast.contracts.artifacts import ArtifactRef
 from holdfast.contracts.base import Contract, Json, JsonObject, Record
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
+from holdfast.contracts.parked import ParkedNote
 from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import Decision, Ignored, Request
 from holdfast.contracts.steering import Pause, PersonMessage
@@ -98,6 +99,8 @@ class StepRecord(Record):
     calls: list[CallRecord] = []
     notes: list[str] = []
     """What the planner was told after it, beside the results."""
+    position: int | None = None
+    """How many messages of the transcript its planner was given; None where that is not known."""
 
 
 class RunOutcome(Contract):
@@ -151,6 +154,8 @@ class RunView(Contract):
     """Results too large for the transcript, and attachments: whole in the artifact store."""
     usage: Usage
     outcome: RunOutcome | None = None
+    parked: ParkedNote | None = None
+    """What stopped it, while it is parked or when it was discarded."""
 
 
 class RunEvent(Contract):

@@ -11,6 +11,7 @@ from holdfast.contracts.artifacts import ArtifactRef
 from holdfast.contracts.base import Record
 from holdfast.contracts.calls import CallRecord, EffectRecord
 from holdfast.contracts.messages import Message
+from holdfast.contracts.parked import ParkedNote
 from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import Decision, Ignored, Request
 from holdfast.contracts.run import RunEvent, RunOutcome, RunStatus, StepRecord
@@ -51,6 +52,8 @@ class LoopState(Record):
     """Steps in a row that brought nothing new."""
     fresh_from: int = 0
     """From this place in the ledger on calls count as repeated: a human may have changed what was seen before."""
+    parked: ParkedNote | None = None
+    """The failure that parked the run last, also when it has been redriven since; None while none has."""
 
 
 class ResultBlock(Record):
