@@ -122,15 +122,22 @@ def wait_seconds(known: Breaker, now: datetime) -> float:
     return max(1.0, min(left, longest))
 
 
+BREAKER_OPEN = "BreakerOpen"
+"""The error of a call that was not made."""
+
+LAST_FAILURE = ", lastly: "
+"""Behind it stands, in that error's message, what opened the breaker: the error's type, a colon, its message."""
+
+
 def held(known: Breaker) -> Failure:
     """Why a call was not made."""
     until = f" until {known.until:%H:%M:%S} UTC" if known.until is not None else ""
     times = f"its last {known.failures} calls failed" if known.failures > 1 else "its last call failed"
-    last = f", lastly: {known.last_failure}" if known.last_failure else ""
+    last = f"{LAST_FAILURE}{known.last_failure}" if known.last_failure else ""
     return Failure(
         kind="transient",
         message=f"{known.dependency} is not called{until}, because {times}{last}",
-        error="BreakerOpen",
+        error=BREAKER_OPEN,
     )
 
 

@@ -8,6 +8,7 @@ import re
 
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.digests import digest
+from policies.breaker import BREAKER_OPEN, LAST_FAILURE
 
 FINGERPRINT_CHARS = 12
 
@@ -37,4 +38,17 @@ def fingerprint(where: str, failure: Failure) -> str:
         where: `planner claude-sonnet-5`, or a tool's name.
         failure: Its kind, its error's type and its message count; numbers and ids in the message do not.
     """
-    return digest([where, failure.kind, failure.error, normalised(failure.message)])[:FINGERPRINT_CHARS]
+    error, message = _behind(failure)
+    return digest([where, failure.kind, error, normalised(message)])[:FINGERPRINT_CHARS]
+
+
+def _behind(failure: Failure) -> tuple[str, str]:
+    """The error's type and message; of a call that a breaker held, those of the failure that opened it.
+
+    So who was stopped by the outage, and who by its breaker a moment later, are stopped by one cause.
+    """
+    _, held, last = failure.message.partition(LAST_FAILURE)
+    error, named, message = last.partition(": ")
+    if failure.error != BREAKER_OPEN or not held or not named:
+        return failure.error, failure.message
+    return error, message

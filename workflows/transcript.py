@@ -56,7 +56,9 @@ class Transcript:
         self._sizes.cut(position)
         self._digests.cut(position + 1)
         self._calls = {at: call for at, call in self._calls.items() if at[0] < position}
-        answers = [at for at, said in enumerate(self.messages, self.messages.start) if said.role == "assistant"]
+        answers = [
+            at for at, said in enumerate(self.messages, self.messages.start) if said.role == "assistant"
+        ]
         self._planned = answers[-1] + 1 if answers else self.messages.start
 
     @property

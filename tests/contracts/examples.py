@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 import holdfast.contracts
 from holdfast.contracts import artifacts, base, calls, messages, plans, requests, run, spec, steering, undo
+from tests.contracts.examples_parked import NOTE
 
 DIGEST = "0123456789abcdef0123456789abcdef"
 ARTIFACT = artifacts.ArtifactRef(id=DIGEST, bytes=52_428_800, call="3.1")
@@ -201,6 +202,7 @@ STEP = run.StepRecord(
     seconds=1.25,
     started_at=AT,
     finished_at=AT,
+    position=5,
     calls=[CALL],
 )
 UNDONE = undo.UndoneCall(call="3.1", tool="ec2.stop", outcome="failed", failure=FAILURE)
@@ -330,6 +332,7 @@ def examples() -> dict[str, BaseModel]:
             artifacts=[ARTIFACT],
             usage=USAGE,
             outcome=OUTCOME,
+            parked=NOTE,
         ),
         "StepRecord": STEP,
         "ToolInput": TOOL_INPUT,

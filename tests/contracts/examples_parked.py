@@ -6,18 +6,22 @@ from pydantic import BaseModel
 
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.parked import ParkedNote, Redrive
+from holdfast.contracts.state import LoopState
+
+NOTE = ParkedNote(
+    fingerprint="0123456789ab",
+    failure=Failure(kind="transient", message="Overloaded", error="overloaded_error"),
+    where="planner claude-sonnet-5",
+    why="no planner is left",
+    since="2026-11-21T03:00:00.000+00:00",
+    last_attempt_at="2026-11-21T04:00:00.000+00:00",
+    attempts=10,
+    redrives=1,
+    redriven_at="2026-11-21T05:00:00.000+00:00",
+)
 
 EXAMPLES: dict[str, BaseModel] = {
-    "ParkedNote": ParkedNote(
-        fingerprint="0123456789ab",
-        failure=Failure(kind="transient", message="Overloaded", error="overloaded_error"),
-        where="planner claude-sonnet-5",
-        why="no planner is left",
-        since="2026-11-21T03:00:00.000+00:00",
-        last_attempt_at="2026-11-21T04:00:00.000+00:00",
-        attempts=10,
-        redrives=1,
-        redriven_at="2026-11-21T05:00:00.000+00:00",
-    ),
+    "LoopState.parked": LoopState(parked=NOTE),
+    "ParkedNote": NOTE,
     "Redrive": Redrive(from_step=7, agent="latest"),
 }

@@ -100,7 +100,15 @@ def test_only_what_people_write_forbids_unknown_fields() -> None:
     strict = {
         name for name, contract in contracts().items() if contract.model_config.get("extra") == "forbid"
     }
-    assert strict == {"DecisionInput", "MessageInput", "RunInput", "SetLimit", "SteerInput", "UndoInput"}
+    assert strict == {
+        "DecisionInput",
+        "MessageInput",
+        "Redrive",
+        "RunInput",
+        "SetLimit",
+        "SteerInput",
+        "UndoInput",
+    }
 
 
 def test_examples_are_what_they_say() -> None:
