@@ -10,6 +10,7 @@ from holdfast.cli import (
     budgets,
     decisions,
     outages,
+    parked,
     replaying,
     runs,
     serving,
@@ -54,7 +55,19 @@ def build_app() -> typer.Typer:
     ) -> None:
         """AI agents that survive production: every run is one Temporal workflow."""
 
-    for group in (stack, serving, runs, steering, undoing, showing, decisions, replaying, outages, budgets):
+    for group in (
+        stack,
+        serving,
+        runs,
+        steering,
+        undoing,
+        showing,
+        decisions,
+        parked,
+        replaying,
+        outages,
+        budgets,
+    ):
         group.add_to(app)
     return app
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from holdfast import Agent, Client, Run, tool
 from holdfast.contracts.messages import text_of
 from holdfast.errors import DecisionRefused
 from holdfast.testing import ModelRequest, Step, call, fault, say
+from holdfast.worker import BreakerSettings
 from tests.stage import CLAUDE, SetStage, unique
 
 MADE: list[str] = []
@@ -45,6 +47,15 @@ async def attribute(run: Run[Any], client: Client, name: str) -> str | None:
     described = await client.temporal.get_workflow_handle(run.id).describe()
     found = described.search_attributes.get(name) or [None]
     return str(found[0]) if found[0] is not None else None
+
+
+def roles_and_calls(request: ModelRequest) -> list[str]:
+    """The messages of a request without the marks of the prompt cache, which wander."""
+    plain = [
+        [{key: value for key, value in block.items() if key != "cache_control"} for block in one["content"]]
+        for one in request.messages
+    ]
+    return [f"{one['role']}: {content}" for one, content in zip(request.messages, plain, strict=True)]
 
 
 async def test_what_stopped_a_run_is_kept_and_its_cause_is_found(stage: SetStage) -> None:
@@ -100,7 +111,7 @@ async def test_going_back_plans_again_and_what_was_done_stands(stage: SetStage) 
         await run.redrive(by="dana", from_step=2)
         assert await run.result() == "Paid otherwise."
         _, before, _, after, _ = on.model.requests
-        assert after.messages[: len(before.messages) - 1] == before.messages[:-1]
+        assert roles_and_calls(after)[:-1] == roles_and_calls(before)[: len(after.messages) - 1]
         told = str(after.messages[-1])
         assert "back to before step 2" in told
         assert "A-2" in told
@@ -212,7 +223,8 @@ async def test_one_outage_is_one_group(stage: SetStage) -> None:
             say(f"paid {order}") if alive else fault(529, f"Overloaded (request req_{number}x{number * 7})")
         )
 
-    async with stage(SHOP, play, exhausted=False, seconds=60) as on:
+    soon = BreakerSettings(open_seconds=0.3, trial_seconds=5)
+    async with stage(SHOP, play, breakers=soon, exhausted=False, seconds=60) as on:
         runs = [await on.start(f"order {n}") for n in range(20)]
         for run in runs:
             await run.next_request(kind="parked")
@@ -226,8 +238,7 @@ async def test_one_outage_is_one_group(stage: SetStage) -> None:
         alive = True
         for dependency in [one.dependency for one in await on.client.breakers()]:
             await on.client.reset_breaker(dependency, by="dana")
-        for run in runs:
-            await run.redrive(by="dana")
+        await asyncio.gather(*(run.redrive(by="dana") for run in runs))
         assert {await run.result() for run in runs} == {f"paid order {n}" for n in range(20)}
         first_plans = [request for request in on.model.requests if request.turn == 0]
     assert len(first_plans) == 20
