@@ -75,7 +75,9 @@ def add_to(app: typer.Typer) -> None:
                 show_default=False,
             ),
         ],
-        reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with the decision.")] = "",
+        reason: Annotated[
+            str, typer.Option("--reason", "--why", metavar="TEXT", help="Why; kept with the decision.")
+        ] = "",
         as_json: AsJson = False,
     ) -> int | None:
         """Look at the runs that have stopped, and move them on: one, or all that one cause has stopped.
