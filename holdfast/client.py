@@ -153,7 +153,7 @@ class Client:
             found = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
             raise UsageError(f"A run cannot start like this. {found}") from None
         run_id = id or f"{name}-{uuid.uuid4().hex[:12]}"
-        mark = digest(given.model_dump(mode="json", exclude={"checkpoint"}))
+        mark = digest(given.model_dump(mode="json", exclude={"checkpoint", "fork"}))
         try:
             await self.temporal.start_workflow(
                 names.AGENT_RUN,

@@ -52,8 +52,8 @@ from holdfast.errors import (
     RunNotFound,
     UsageError,
 )
+from holdfast.forked import Checkpointed
 from holdfast.promises import in_words
-from holdfast.steered import Steered
 from holdfast.undoing import undo
 
 QUERY_TIMEOUT = timedelta(seconds=10)
@@ -67,7 +67,7 @@ FASTEST_POLL_SECONDS = 0.1
 SLOWEST_POLL_SECONDS = 2.0
 
 
-class Run(Steered, Generic[OutT]):
+class Run(Checkpointed, Generic[OutT]):
     """A run. Made by `Client.start` and `Client.run`."""
 
     def __init__(self, temporal: TemporalClient, run: str, agent: Agent[OutT] | None = None) -> None:
@@ -83,15 +83,20 @@ class Run(Steered, Generic[OutT]):
     def __repr__(self) -> str:
         return f"Run({self.id!r})"
 
-    async def inspect(self) -> RunView:
-        """The run as it stands: steps, calls, requests, effects, cost.
+    async def inspect(self, *, at: int | None = None) -> RunView:
+        """The run as it stands: steps, calls, requests, effects, cost; with `at` as it was after that step.
+
+        Then its `transcript` is there too.
 
         Raises:
             RunNotFound: There is no such run.
             NoWorkerAnswers: No worker is up that could tell.
+            UsageError: There is no such step.
             ArtifactNotFound, ArtifactStoreFailed: It is so long that it has laid its first steps aside, and the
                 artifact store that `HOLDFAST_ARTIFACTS` names here does not give them.
         """
+        if at is not None:
+            return await self._inspect_at(at)
         view: RunView = await self._query(names.INSPECT, InspectRequest(), result_type=RunView)
         steps = await self._laid_aside("steps", StepRecord, 0, view.steps[0].number - 1 if view.steps else 0)
         steps += view.steps

@@ -146,7 +146,7 @@ def test_the_page_of_the_cli_lists_every_command_and_option() -> None:
             set()
             if name == "demo"
             else without_queue
-            if name in ("budgets", "dev", "replay")
+            if name in ("budgets", "dev", "record", "replay")
             else SERVER_OPTIONS
         )
 

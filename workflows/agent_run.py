@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 from holdfast.contracts import names
 from holdfast.contracts.archive import ArchivedPart, part_with
 from holdfast.contracts.base import JsonObject
+from holdfast.contracts.forks import CheckpointRequest
 from holdfast.contracts.messages import Message, Page, PageRequest, text_block, text_of, user_text
 from holdfast.contracts.plans import PlanOutcome
 from holdfast.contracts.requests import Decision, Request
@@ -26,11 +27,12 @@ from holdfast.contracts.run import (
     StepRecord,
 )
 from holdfast.contracts.spec import AgentSpec
+from holdfast.contracts.state import ForkPoint
 from holdfast.contracts.undo import DoneCall, EffectsRequest
 from policies import feedback, finishing, ladder, limits, loops, stops
 from policies.handoff import SILENCE
 from policies.steering import HELD
-from workflows import steering
+from workflows import forking, steering
 from workflows.any_payloads import NOTHING, any_payloads, any_payloads_async
 from workflows.budget_wait import HandedBack
 from workflows.call_dispatch import CallDispatch
@@ -77,10 +79,12 @@ class AgentRun:
 
     async def _loop(self, state: RunState) -> RunOutcome:
         planning, dispatch = Planning(state, self._desk), CallDispatch(state, self._desk)
+        await forking.begin(state, self._desk)
         if not state.events:
             state.transcript.append(user_text(state.given.task))
             state.event("started", f"{state.spec.name} ({state.digest[:8]}): {state.given.task}")
         self._steering.begin(state)
+        forking.mark(state)
         while state.outcome is None:
             await go_on_if_due(state, self._desk)
             await steering.gate(state)
@@ -111,6 +115,7 @@ class AgentRun:
                 state.transcript.append(
                     Message(role="user", content=told_beside(state, step, content)), calls
                 )
+            forking.mark(state)
         return await self._ended(state)
 
     async def _ended(self, state: RunState) -> RunOutcome:
@@ -329,6 +334,17 @@ class AgentRun:
     def archived(self) -> list[ArchivedPart]:
         """The parts of the run that its queries do not tell any more, and where they are."""
         return self._started().archive
+
+    @workflow.query(name=names.CHECKPOINT, description="The run as it was after a step")
+    def checkpoint(self, asked: CheckpointRequest) -> ForkPoint:
+        """The run as it was after a step, and what it has done since."""
+        return forking.point(self._started(), asked.at)
+
+    @workflow.signal(name=names.REWOUND, description="Tell a run that was reset what it had done since")
+    @any_payloads
+    def rewound(self, told: RawValue = NOTHING) -> None:
+        """The run was rewound: what it did since still stands."""
+        forking.rewound(self._state, told)
 
     def _started(self) -> RunState:
         if self._state is None:

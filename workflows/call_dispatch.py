@@ -22,6 +22,7 @@ from policies.json_safety import shorten
 from workflows.artifact_reading import read_artifact
 from workflows.call_execution import Answer, CallExecution
 from workflows.failure_reading import read_failure
+from workflows.forking import with_care
 from workflows.human_desk import HumanDesk
 from workflows.loop_watch import from_memory, remember
 from workflows.options import as_kwargs, guard_options
@@ -112,7 +113,9 @@ class CallDispatch:
     def _identify(self, one: Proposed, tool: ToolSpec) -> None:
         record = one.record
         record.fingerprint = effects.fingerprint(tool.name, record.arguments)
-        record.idempotency_key = effects.idempotency_key(tool, self._state.run, record.id, record.arguments)
+        record.idempotency_key = effects.idempotency_key(
+            tool, self._state.key_scope, record.id, record.arguments
+        )
         earlier = effects.same_key(self._state.ledger, record)
         if tool.writes and earlier is not None and earlier.fingerprint != record.fingerprint:
             one.problem = (
@@ -201,6 +204,7 @@ class CallDispatch:
         clearance = approval.clear(
             self._state.spec, one.tool, record.arguments, verdict, dry_run=self._state.dry_run
         )
+        clearance = await with_care(self._state, record, one.tool, clearance)
         record.dry_run, record.why = clearance.simulate, clearance.why
         if clearance.kind == "refuse":
             record.status = "refused"

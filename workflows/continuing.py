@@ -15,6 +15,7 @@ from holdfast.contracts.archive import ArchiveOutcome, ArchiveRequest, PartKind,
 from holdfast.contracts.run import RunInput
 from workflows.checkpointing import dump, load, pack, trim, unpack
 from workflows.failure_reading import read_failure
+from workflows.forking import start_of_fork
 from workflows.human_desk import HumanDesk
 from workflows.options import ActivityOptions, as_kwargs
 from workflows.run_state import RunState
@@ -46,6 +47,8 @@ def resumed(given: RunInput) -> RunState | None:
     except ValueError as error:
         why = f"The checkpoint in the input cannot be read: {error}"
         raise ApplicationError(why, type="InvalidRunInput", non_retryable=True) from None
+    if given.fork is not None and not checkpoint.loop.forked:
+        checkpoint = start_of_fork(checkpoint)
     return load(given, checkpoint)
 
 

@@ -13,6 +13,7 @@ from holdfast.contracts.archive import ArchivedPart
 from holdfast.contracts.artifacts import ArtifactRef
 from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure, ToolInput
+from holdfast.contracts.forks import Fork, ForkInput
 from holdfast.contracts.parked import ParkedNote
 from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import Decision, Ignored, Request
@@ -29,7 +30,7 @@ from holdfast.contracts.run import (
     StepRecord,
 )
 from holdfast.contracts.spec import AgentSpec, ToolSpec
-from holdfast.contracts.state import LoopState
+from holdfast.contracts.state import LoopState, StepMark
 from holdfast.contracts.undo import DoneCall, UndoneCall
 from policies import labels, lifecycle
 from policies.json_safety import brief, clip, shorten
@@ -59,6 +60,7 @@ _DIGEST = SearchAttributeKey.for_keyword(names.SA_DIGEST)
 _STATUS = SearchAttributeKey.for_keyword(names.SA_STATUS)
 _WAITING = SearchAttributeKey.for_keyword(names.SA_WAITING_FOR)
 _FINGERPRINT = SearchAttributeKey.for_keyword(names.SA_FINGERPRINT)
+_PARENT = SearchAttributeKey.for_keyword(names.SA_PARENT)
 _USER = SearchAttributeKey.for_keyword(names.SA_USER)
 _COST = SearchAttributeKey.for_float(names.SA_COST)
 _STEPS = SearchAttributeKey.for_int(names.SA_STEPS)
@@ -95,6 +97,18 @@ class RunState:
         self.execution = 1
         self.archive: list[ArchivedPart] = []
         self._shown: tuple[object, object, str, str | None] | None = None
+        self.marks: list[StepMark] = []
+        """How far the run was after each step of this execution; shown by a query, never looked at by the loop."""
+        workflow.register_random_seed_callback(self._reseeded)
+
+    def _reseeded(self, seed: int) -> None:
+        """Temporal gives another seed after a reset, and never else: calls made from here on get keys of their own."""
+        self.loop.rewound = f"{seed & 0xFFFFFF:06x}"
+
+    @property
+    def key_scope(self) -> str:
+        """What the keys of this run's calls begin with."""
+        return f"{self.run}~{self.loop.rewound}" if self.loop.rewound else self.run
 
     def now(self) -> str:
         """Workflow time, ISO 8601 in UTC."""
@@ -165,6 +179,7 @@ class RunState:
         if first:
             updates += [_AGENT.value_set(self.spec.name), _DIGEST.value_set(self.digest)]
             updates += [_USER.value_set(self.given.user)] if self.given.user else []
+            updates += [_PARENT.value_set(_keyword(self.given.fork.run))] if self.given.fork else []
         if not first or self.status in lifecycle.ENDED:
             updates += [_COST.value_set(float(self.usage.cost_usd)), _STEPS.value_set(len(self.steps))]
         workflow.upsert_search_attributes(updates)
@@ -290,6 +305,7 @@ class RunState:
             usage=self.usage,
             outcome=self.outcome,
             parked=self.parked_now,
+            fork=as_fork(self.given.fork),
         )
 
     def page_of_events(self, asked: EventsRequest) -> list[RunEvent]:
@@ -318,6 +334,11 @@ class RunState:
     def open_requests(self, max_bytes: int = MAX_ANSWER_BYTES) -> list[Request]:
         """The oldest open requests, as many as an answer can hold: when they are decided the others follow."""
         return within_bytes(list(self.requests.values()), max_bytes)
+
+
+def as_fork(given: ForkInput | None) -> Fork | None:
+    """Where a run was forked from, without what only its beginning needs."""
+    return given and Fork(run=given.run, at=given.at, by=given.by, writes=given.writes, changed=given.changed)
 
 
 def within_bytes(records: Sequence[ModelT], max_bytes: int) -> list[ModelT]:

@@ -43,6 +43,15 @@ class Transcript:
         self._sizes.append(len(canonical(body)))
         self._digests.append(chain(self._digests[-1], body))
 
+    def replace_last(self, content: list[JsonObject]) -> None:
+        """Say something else in the last message, which no planner has been sent yet."""
+        at = len(self.messages) - 1
+        last = self.messages.held.pop()
+        self._sizes.held.pop()
+        self._digests.held.pop()
+        self._calls = {key: call for key, call in self._calls.items() if key[0] != at}
+        self.append(last.model_copy(update={"content": content}))
+
     def planned(self) -> None:
         """The last message is a planner's answer: its worker knows everything up to here."""
         self._planned = len(self.messages)

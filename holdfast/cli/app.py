@@ -9,6 +9,7 @@ import typer
 from holdfast.cli import (
     budgets,
     decisions,
+    going_back,
     outages,
     parked,
     replaying,
@@ -61,6 +62,7 @@ def build_app() -> typer.Typer:
         runs,
         steering,
         undoing,
+        going_back,
         showing,
         decisions,
         parked,

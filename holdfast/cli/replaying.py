@@ -1,4 +1,4 @@
-"""`holdfast replay`: does today's code still make the decisions that a run's history records?"""
+"""`holdfast replay` and `record`: does today's code still make the decisions that a run's history records?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.cli.command import AsJson, Server, command, silence_core
+from holdfast.cli.command import AsJson, RunId, Server, command, silence_core
 from holdfast.cli.ending import NOT_COMPLETED, OK
 from holdfast.errors import UsageError
 
@@ -24,8 +24,13 @@ Before you deploy another version of Holdfast: a run that does not
 replay cannot go on with it."""
 
 
+_RECORD = """\
+  holdfast record ticket-88 tests/histories/refund.json"""
+
+
 def add_to(app: typer.Typer) -> None:
-    """Registers the command."""
+    """Registers the commands."""
+    _add_record(app)
 
     @command(app, "replay", panel="Runs", examples=_EXAMPLES, queue=False)
     async def replay(
@@ -63,6 +68,42 @@ def add_to(app: typer.Typer) -> None:
             for one in changed:
                 line(out(), (one, "yellow"), indent=2)
         return OK if report.ok else NOT_COMPLETED
+
+
+def _add_record(app: typer.Typer) -> None:
+    @command(app, "record", panel="Runs", examples=_RECORD, queue=False)
+    async def record(
+        *,
+        server: Server,
+        run: RunId,
+        file: Annotated[
+            Path, typer.Argument(metavar="FILE.json", help="Where to store it.", show_default=False)
+        ],
+        force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Store a run's history for a test that replays it.
+
+        Folders, hosts and processes are taken out; what the run said and did stays in, so look at it before you
+        publish it.
+        """
+        from holdfast.testing.replay import without_traces
+
+        if file.exists() and not force:
+            raise UsageError(f"{file} exists already: choose another file, or give --force.")
+        history = await _fetch(server, run)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(without_traces(history) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
+        if as_json:
+            print(json.dumps({"run": run, "file": str(file), "events": len(history.events)}))
+            return
+        from holdfast.cli.rendering.screen import line, out, unwrapped
+
+        line(out(), f"{len(history.events)} events stored in ", (str(file), "bold"))
+        unwrapped(out(), ("await assert_replays(Path(" + json.dumps(str(file)) + "))", "cyan"))
 
 
 def _is_file(what: str) -> bool:

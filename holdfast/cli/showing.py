@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from holdfast.cli.command import AsJson, RunId, Server, command, default_user
 
+if TYPE_CHECKING:
+    from holdfast.contracts.run import RunView
+
 _EXAMPLES = """\
   holdfast show ticket-88             steps, calls, cost and result
   holdfast show ticket-88 --follow    live, until it ends
+  holdfast show ticket-88 --at 7      as it was after step 7
   holdfast show ticket-88 --json | jq '.steps[-1].calls'"""
 
 
@@ -26,6 +30,9 @@ def add_to(app: typer.Typer) -> None:
         follow: Annotated[
             bool, typer.Option("--follow", "-f", help="Show what happens until it ends.")
         ] = False,
+        at: Annotated[
+            int | None, typer.Option("--at", metavar="STEP", min=0, help="As it was after this step.")
+        ] = None,
         as_json: AsJson = False,
     ) -> int | None:
         """Show a run step by step, as it stands or live.
@@ -35,6 +42,13 @@ def add_to(app: typer.Typer) -> None:
         the outcome; then the exit code tells how the run ended.
         """
         client = await server.client()
+        if at is not None:
+            view = await client.run(run).inspect(at=at)
+            if as_json:
+                print(view.model_dump_json(indent=2))
+                return None
+            _print_past(view, at)
+            return None
         if follow:
             from holdfast.cli.following import follow as follow_it
 
@@ -57,3 +71,20 @@ def add_to(app: typer.Typer) -> None:
         if seen.offline:
             line(console, ("No worker answered: this was rebuilt offline, from the run's history.", "yellow"))
         return None
+
+
+def _print_past(view: RunView, at: int) -> None:
+    from holdfast.cli.rendering.run_page import print_end, print_run
+    from holdfast.cli.rendering.screen import line, one_line, out
+
+    console = out()
+    line(console, (f"As it was after step {at}:", "yellow"))
+    print_run(console, view, status=view.status)
+    print_end(console, view, status=view.status)
+    line(console, ("Transcript", "bold"))
+    for message in view.transcript or []:
+        for block in message.content:
+            said = block.get("text") or block.get("content") or block.get("input") or ""
+            text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
+            kind = str(block.get("type", ""))
+            line(console, one_line(text, 400), indent=4, label=(f"  {message.role} {kind}  ", "dim"))

@@ -64,6 +64,7 @@ DECIDE: Final = "decide"
 MESSAGE: Final = "message"
 PAUSE: Final = "pause"
 RESUME: Final = "resume"
+REWOUND: Final = "rewound"
 
 BREAKER_REPORT: Final = "report"
 """Of the breaker board."""
@@ -78,8 +79,10 @@ EFFECTS: Final = "effects"
 ARCHIVED: Final = "archived"
 BREAKERS: Final = "breakers"
 """Of the breaker board."""
+CHECKPOINT: Final = "checkpoint"
 
 # Search attributes (Keyword unless said otherwise).
+SA_PARENT: Final = "ParentRun"
 SA_AGENT: Final = "AgentName"
 SA_DIGEST: Final = "AgentDigest"
 SA_STATUS: Final = "RunStatus"

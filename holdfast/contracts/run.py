@@ -7,6 +7,8 @@ from pydantic import ConfigDict, Field, field_validator
 from holdfast.contracts.artifacts import ArtifactRef
 from holdfast.contracts.base import Contract, Json, JsonObject, Record
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
+from holdfast.contracts.forks import Fork, ForkInput
+from holdfast.contracts.messages import Message
 from holdfast.contracts.parked import ParkedNote
 from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import Decision, Ignored, Request
@@ -72,6 +74,8 @@ class RunInput(Contract):
     """True simulates every write, False allows them as the agent's autonomy says; None asks the agent."""
     checkpoint: Carried | None = None
     """Where to go on from. The engine's own: whoever starts a run leaves it out."""
+    fork: ForkInput | None = None
+    """What a fork changes at its checkpoint. `Run.fork` fills in both."""
 
     @field_validator("task")
     @classmethod
@@ -156,6 +160,10 @@ class RunView(Contract):
     outcome: RunOutcome | None = None
     parked: ParkedNote | None = None
     """What stopped it, while it is parked or when it was discarded."""
+    fork: Fork | None = None
+    """Where it was forked from, if it was."""
+    transcript: list[Message] | None = None
+    """Only of a run that is looked at as of a step."""
 
 
 class RunEvent(Contract):

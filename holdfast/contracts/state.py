@@ -10,11 +10,12 @@ from holdfast.contracts.archive import ArchivedPart
 from holdfast.contracts.artifacts import ArtifactRef
 from holdfast.contracts.base import Record
 from holdfast.contracts.calls import CallRecord, EffectRecord
+from holdfast.contracts.forks import MadeCall, Rewound
 from holdfast.contracts.messages import Message
 from holdfast.contracts.parked import ParkedNote
 from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import Decision, Ignored, Request
-from holdfast.contracts.run import RunEvent, RunOutcome, RunStatus, StepRecord
+from holdfast.contracts.run import Carried, RunEvent, RunOutcome, RunStatus, StepRecord
 from holdfast.contracts.spec import AgentSpec
 from holdfast.contracts.steering import Cancellation, Pause, PersonMessage
 from holdfast.contracts.undo import DoneCall
@@ -54,6 +55,29 @@ class LoopState(Record):
     """From this place in the ledger on calls count as repeated: a human may have changed what was seen before."""
     parked: ParkedNote | None = None
     """The failure that parked the run last, also when it has been redriven since; None while none has."""
+    forked: bool = False
+    """What the run's fork changes has been done."""
+    rewound: str = ""
+    """Tells keys of calls made after a rewind from those made before it; empty while there was none."""
+    rewind: Rewound | None = None
+    """The last rewind, as whoever asked for it told it."""
+
+
+class StepMark(Record):
+    """How far a run was after a step: with it the run's record can be cut back to that moment."""
+
+    number: int
+    at: str
+    messages: int
+    planned: int
+    calls: int
+    events: int
+    effects: int
+    done_calls: int
+    loop: LoopState
+    usage: Usage
+    context_tokens: int
+    ended: bool = False
 
 
 class ResultBlock(Record):
@@ -117,3 +141,12 @@ class RunCheckpoint(Record):
     finished_at: str | None = None
     outcome: RunOutcome | None = None
     archive: list[ArchivedPart] = []
+
+
+class ForkPoint(Record):
+    """A run as it was after a step, and the writing calls that it has really made since."""
+
+    task: str
+    user: str | None = None
+    checkpoint: Carried
+    made: list[MadeCall] = []

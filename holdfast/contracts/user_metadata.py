@@ -5,6 +5,9 @@ The server may be set to refuse what is longer, and a refused command leaves a r
 
 import json
 
+PARENT_MEMO = "holdfast_parent"
+"""Memo field that names the run that this one was forked from."""
+
 OPENED_AT_MEMO = "holdfast_opened_at"
 """Memo field of a run that goes on in another execution: when the first one began."""
 

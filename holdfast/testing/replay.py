@@ -6,6 +6,8 @@ async def test_the_refund_of_last_release_still_replays():
 
 from __future__ import annotations
 
+import json
+import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +61,36 @@ def load_history(path: Path | str) -> WorkflowHistory:
         raise UsageError(
             f"{path} holds no workflow history ({error}). Export one by `temporal workflow show -w RUN -o json`."
         ) from None
+
+
+def without_traces(history: WorkflowHistory) -> str:
+    """The history as one line of JSON, without the folders, hosts and processes that made it: for a repository.
+
+    What the run itself said and did stays: look at it before you publish it.
+    """
+    found = json.loads(history.to_json())
+    _forget_identities(found)
+    text = json.dumps(found, separators=(",", ":"), ensure_ascii=False)
+    for folder, name in (
+        (sysconfig.get_paths()["purelib"], "site-packages"),
+        (sysconfig.get_paths()["stdlib"], "python"),
+        (str(Path.cwd()), "here"),
+        (str(Path.home()), "home"),
+    ):
+        text = text.replace(json.dumps(folder)[1:-1] + "/", f"{name}/")
+    return text
+
+
+def _forget_identities(value: Any) -> None:
+    if isinstance(value, dict):
+        for key, one in value.items():
+            if key == "identity" and isinstance(one, str):
+                value[key] = "recorded"
+            else:
+                _forget_identities(one)
+    elif isinstance(value, list):
+        for one in value:
+            _forget_identities(one)
 
 
 async def _history_of(what: Any) -> WorkflowHistory:

@@ -41,6 +41,12 @@ def print_head(console: Console, view: RunView, *, status: str, ui_url: str | No
         ("task", one_line(view.task, TEXT_SHOWN)),
         ("started", f"{words.day_and_clock(view.started_at)}{user}, {ended} {took}"),
     ]
+    if view.fork is not None:
+        by = f" by {view.fork.by}" if view.fork.by else ""
+        changed = f"; changed: {', '.join(view.fork.changed)}" if view.fork.changed else ""
+        facts.append(
+            ("fork of", f"{view.fork.run} at step {view.fork.at}{by}, writes: {view.fork.writes}{changed}")
+        )
     for name, value in facts:
         line(console, value, indent=9, label=(name, "dim"))
     if ui_url:

@@ -1,0 +1,63 @@
+"""Going back: a run as of a step, what a fork of it changes, and what a rewind leaves behind."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from holdfast.contracts.base import Contract, Json
+from holdfast.contracts.requests import DecisionInput
+
+Writes = Literal["simulate", "ask", "run"]
+"""What becomes of a fork's writing calls: all are simulated; a human is asked about each; as its agent may."""
+
+
+class MadeCall(Contract):
+    """A writing call that was really made, in a part of a run that a fork or a rewind goes back behind."""
+
+    run: str
+    call: str
+    tool: str
+    fingerprint: str
+    """Equal for equal tool and arguments."""
+    idempotency_key: str
+
+
+class Fork(Contract):
+    """Where a run was forked from, by whom, and what was changed."""
+
+    run: str = Field(min_length=1)
+    """The run that it was forked from, which knows nothing of it."""
+    at: int = Field(ge=0)
+    """The step after which the two part."""
+    by: str = ""
+    writes: Writes = "simulate"
+    changed: list[str] = []
+    """What was changed: `agent`, `message`, `answer 3.1`, `decision 3.1-approval-ab12cd34`."""
+
+
+class ForkInput(Fork):
+    """What a fork is started with, beside the checkpoint of the run that it was forked from."""
+
+    message: str | None = None
+    """What the agent is told before its next plan."""
+    answers: dict[str, Json] = {}
+    """By call of step `at`: the result that it shall have had."""
+    decisions: dict[str, DecisionInput] = {}
+    """By request of step `at`: the decision that shall have been made."""
+    made: list[MadeCall] = []
+    """What the other run did after step `at`: a human is asked before it is done again."""
+
+
+class CheckpointRequest(Contract):
+    """Asks for the run as it was after a step; None means the last one that is over."""
+
+    at: int | None = None
+
+
+class Rewound(Contract):
+    """A run was rewound: to which step, by whom, and what it had done since then, which still stands."""
+
+    to: int
+    by: str
+    reason: str = ""
+    made: list[MadeCall] = []

@@ -1,0 +1,66 @@
+"""Forks and rewinds: what may be written after going back, and what has been done already."""
+
+from collections.abc import Iterable
+
+from holdfast.contracts.calls import CallRecord
+from holdfast.contracts.forks import MadeCall, Writes
+from holdfast.contracts.spec import AgentSpec, ToolSpec
+from holdfast.contracts.undo import DoneCall
+from policies.approval import Clearance
+from policies.effects import fingerprint
+from policies.undoing import step_of
+
+
+def careful(
+    clearance: Clearance,
+    spec: AgentSpec,
+    tool: ToolSpec,
+    record: CallRecord,
+    *,
+    writes: Writes | None,
+    made: Iterable[MadeCall],
+) -> Clearance:
+    """The clearance of a call in a run that went back (`writes` is None in a rewind).
+
+    A real write is asked about where the fork says so, and where the same call, or one under the same key, was
+    made in what the run went back behind: that still stands.
+    """
+    if not tool.writes or clearance.simulate or clearance.kind == "refuse":
+        return clearance
+    again = next((one for one in made if _same(one, tool, record)), None)
+    if again is not None:
+        why = f"run {again.run} has done this already, as call {again.call}, and that may still stand"
+        return clearance.model_copy(
+            update={
+                "kind": "ask",
+                "why": f"{why}; {clearance.why}" if clearance.why else why,
+                "by": clearance.by or spec.approvers,
+            }
+        )
+    if writes == "ask" and clearance.kind == "run":
+        why = "every write of this fork is asked about"
+        return clearance.model_copy(update={"kind": "ask", "why": why, "by": clearance.by or spec.approvers})
+    return clearance
+
+
+def _same(one: MadeCall, tool: ToolSpec, record: CallRecord) -> bool:
+    if one.tool != tool.name:
+        return False
+    return one.fingerprint == record.fingerprint or (
+        bool(record.idempotency_key) and one.idempotency_key == record.idempotency_key
+    )
+
+
+def made_after(run: str, done: Iterable[DoneCall], step: int) -> list[MadeCall]:
+    """The writing calls that a run made after a step and has not taken back itself."""
+    return [
+        MadeCall(
+            run=run,
+            call=one.input.call,
+            tool=one.tool.name,
+            fingerprint=fingerprint(one.tool.name, one.input.arguments),
+            idempotency_key=one.input.idempotency_key,
+        )
+        for one in done
+        if step_of(one.input.call) > step and not one.undone
+    ]
