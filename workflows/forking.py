@@ -30,7 +30,7 @@ TOLD_WITHIN_SECONDS = 10.0
 
 NOT_INHERITED = (
     "last_turn", "archive_after", "waits_for", "account_called", "messages", "paused", "cancelled", "may_cost_usd",
-    "rewound", "rewind",
+    "rewound", "rewind", "parked",
 )  # fmt: skip
 """What a fork does not take over from the run that it was forked from."""
 

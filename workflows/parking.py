@@ -109,6 +109,7 @@ def _go_back(state: RunState, number: int) -> None:
     assert position is not None  # noqa: S101  # it is at hand
     writes = redriving.writes_since(state.run, list(state.steps), number)
     state.transcript.back_to(position)
+    state.marks = [one for one in state.marks if one.messages <= position]  # the others' transcript is gone
     state.transcript.append(user_text(redriving.told(number, writes)))
     state.event("notice", f"taken back to before step {number}; {len(writes)} writes made since then stand")
     state.steps[-1].finished_at = state.steps[-1].finished_at or state.now()

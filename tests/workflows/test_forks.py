@@ -102,7 +102,7 @@ async def test_what_a_fork_writes_is_simulated_asked_about_or_done(stage: SetSta
     """Simulated unless the fork says otherwise; what the source did later is asked about before it is done again."""
     script = [call("look", where="here"), call("write", line="a"), say("ok")]
     again = [call("write", line="a"), call("write", line="b"), say("ok")]
-    async with stage(WRITER, [*script, *again, *again, *again]) as on:
+    async with stage(WRITER, [*script, *again, *again, *again], seconds=90) as on:
         run = await on.start()
         await run.result()
         simulated = await forked(on, run, at=1)
@@ -132,7 +132,9 @@ async def test_what_a_fork_writes_is_simulated_asked_about_or_done(stage: SetSta
 
 async def test_a_fork_may_change_a_result_a_message_or_the_model(stage: SetStage) -> None:
     """The next plan is made on what the fork says; the steps before it are as they were."""
-    async with stage(WRITER, [call("look", where="here"), say("empty"), say("full"), say("more")]) as on:
+    async with stage(
+        WRITER, [call("look", where="here"), say("empty"), say("full"), say("more")], seconds=90
+    ) as on:
         run = await on.start()
         await run.result()
         other = await forked(
@@ -150,7 +152,9 @@ async def test_a_fork_may_change_a_result_a_message_or_the_model(stage: SetStage
 
 async def test_a_fork_may_decide_otherwise(stage: SetStage) -> None:
     """A rejected call is made (simulated here) where the fork approves it, and an approved one is not."""
-    async with stage(WRITER, [call("publish", {"text": "a"}), say("no"), say("yes"), say("no again")]) as on:
+    async with stage(
+        WRITER, [call("publish", {"text": "a"}), say("no"), say("yes"), say("no again")], seconds=90
+    ) as on:
         run = await on.start()
         request = await run.next_request()
         await run.reject(request, by="dana", reason="Not yet.")
@@ -171,7 +175,7 @@ async def test_a_fork_may_decide_otherwise(stage: SetStage) -> None:
 
 async def test_what_cannot_be_forked_is_refused(stage: SetStage) -> None:
     """An unknown step, call or request, a step that ended the run: each error says what there is."""
-    async with stage(WRITER, [call("look", where="here"), finish(result="ok")]) as on:
+    async with stage(WRITER, [call("look", where="here"), finish(result="ok")], seconds=90) as on:
         run = await on.start()
         await run.result()
         with pytest.raises(UsageError, match="no checkpoint of step 9 is at hand; those of steps 0 to 2 are"):
@@ -189,7 +193,7 @@ async def test_what_cannot_be_forked_is_refused(stage: SetStage) -> None:
 async def test_a_run_can_be_looked_at_as_of_any_step(stage: SetStage) -> None:
     """Steps, effects, transcript and cost of then; a line for each step; also while it waits, and when closed."""
     script = [call("write", line="a"), call("publish", {"text": "b"}), call("write", line="c"), say("ok")]
-    async with stage(WRITER, script) as on:
+    async with stage(WRITER, script, seconds=90) as on:
         run = await on.start()
         request = await run.next_request()
         early = await run.inspect(at=1)
@@ -218,7 +222,7 @@ async def test_a_rewound_run_plans_anew_and_asks_before_it_repeats(stage: SetSta
     """What it had done since still stands and is told; the same again is asked about; keys are not used again."""
     first = [call("write", line="a"), call("write", line="b"), say("first")]
     second = [call("write", line="b"), call("write", line="c"), say("second")]
-    async with stage(WRITER, [*first, *second]) as on:
+    async with stage(WRITER, [*first, *second], seconds=90) as on:
         run = await on.start()
         assert await run.result() == "first"
         made = await run.rewind(to=1, by="dana", reason="b was wrong")
@@ -238,7 +242,7 @@ async def test_a_rewound_run_plans_anew_and_asks_before_it_repeats(stage: SetSta
 async def test_an_open_run_is_rewound_where_it_waits(stage: SetStage) -> None:
     """Its requests are gone with the plans that made them; a step with nothing after it cannot be gone back to."""
     script = [call("write", line="a"), call("publish", {"text": "b"}), say("without")]
-    async with stage(WRITER, script) as on:
+    async with stage(WRITER, script, seconds=90) as on:
         run = await on.start()
         await run.next_request()
         with pytest.raises(UsageError, match="no checkpoint of step 2"):
