@@ -3,11 +3,14 @@
 
 PYTHON ?= python3
 # Tests wait for servers more than they compute, so two at a time take little more than half as long.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 BIN := .venv/bin
 CODE := $(wildcard holdfast policies workflows activities workers examples tests bench evals)
 
+# Tests start many processes, and the strict sandbox loads the engine anew for every run: without bytecode, which some
+# environments forbid to write, each of them compiles it again.
+export PYTHONDONTWRITEBYTECODE :=
 # Pyright would otherwise ask the network whether a newer pyright exists.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
