@@ -10,6 +10,7 @@ An artifact is named by the digest of its bytes and never changed, so that writi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 from collections.abc import Mapping
@@ -104,6 +105,20 @@ class ArtifactStore:
             start = stop - len(wanted) + 1  # it may stand across the border of two chunks
         return None
 
+    async def check(self, proof: bytes | None = None) -> None:
+        """Find out whether it answers; with `proof` these bytes are kept in it, as a worker would keep a result.
+
+        Raises ArtifactStoreFailed, UsageError.
+        """
+        if proof is not None:
+            artifact, _ = await self.put(proof)
+            await self.size(artifact)
+        elif "://" in self.address:
+            with contextlib.suppress(ArtifactNotFound):
+                await self.size("0" * ID_CHARS)
+        else:
+            await asyncio.to_thread(_check_folder, self.address)
+
     async def _store(self) -> ObjectStore:
         if self._opened is None:
             self._opened = await asyncio.to_thread(_open, self.address)
@@ -128,6 +143,16 @@ def _measure(data: bytes | Path) -> tuple[str, int]:
         with data.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:ID_CHARS], data.stat().st_size
     return hashlib.sha256(data).hexdigest()[:ID_CHARS], len(data)
+
+
+def _check_folder(address: str) -> None:
+    """Whether it can be written to, or made. Raises ArtifactStoreFailed."""
+    folder = Path(address).expanduser().absolute()
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ArtifactStoreFailed(
+            f"The artifact store {folder} cannot be written: {there} does not allow it."
+        )
 
 
 def _open(address: str) -> ObjectStore:

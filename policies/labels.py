@@ -44,11 +44,11 @@ def vet_summary(tools: Iterable[str]) -> str:
 def signal_command(request: Request) -> str:
     """The command that answers a request, for whoever has only the Temporal CLI."""
     name, body = signal_of(request)
-    run = f"temporal workflow signal --workflow-id {_shell_quoted(request.run)}"
-    return f"{run} \\\n  --name {name} \\\n  --input {_shell_quoted(body)}"
+    run = f"temporal workflow signal --workflow-id {shell_quoted(request.run)}"
+    return f"{run} \\\n  --name {name} \\\n  --input {shell_quoted(body)}"
 
 
-def _shell_quoted(text: str) -> str:
+def shell_quoted(text: str) -> str:
     """As `shlex.quote`, whose module reads the environment, which replayed code must not."""
     plain = text.isascii() and all(ch.isalnum() or ch in "-_./:@%+=," for ch in text)
     return text if plain and text else "'" + text.replace("'", "'\"'\"'") + "'"
@@ -100,8 +100,8 @@ def details(view: RunView) -> str:
 def resume_command(run: str) -> str:
     """The command that lets a paused run go on, for whoever has only the Temporal CLI."""
     return (
-        f"temporal workflow signal --workflow-id {_shell_quoted(run)} \\\n"
-        f"  --name {names.RESUME} --input {_shell_quoted(RESUME_INPUT)}"
+        f"temporal workflow signal --workflow-id {shell_quoted(run)} \\\n"
+        f"  --name {names.RESUME} --input {shell_quoted(RESUME_INPUT)}"
     )
 
 

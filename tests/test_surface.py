@@ -50,6 +50,9 @@ ON_THE_WIRE = {
     "ACCOUNT_CALLS": "account_calls",
     "BREAKER_BOARD": "BreakerBoard",
     "BREAKER_BOARD_ID": "holdfast-breakers",
+    "HEALTH_CHECK": "HealthCheck",
+    "HEALTH_CHECK_ID": "holdfast-doctor",
+    "CHECK_HEALTH": "holdfast:check_health",
     "RESOLVE_AGENT": "resolve_agent",
     "PLAN": "plan",
     "VET": "vet",
@@ -122,6 +125,7 @@ def test_names_on_the_wire_do_not_change() -> None:
         "workflows.agent_run:AgentRun",
         "workflows.breaker_board:BreakerBoard",
         "workflows.budget_account:BudgetAccount",
+        "workflows.health_check:HealthCheck",
         "workflows.pinned_run:PinnedRun",
         "workflows.undo_run:UndoRun",
     ],
@@ -140,7 +144,9 @@ def test_every_workflow_is_tried_in_the_sandbox() -> None:
     defined = [
         path.stem for path in (ROOT / "workflows").glob("*.py") if "@workflow.defn" in path.read_text()
     ]
-    assert sorted(defined) == ["agent_run", "breaker_board", "budget_account", "pinned_run", "undo_run"]
+    assert sorted(defined) == [
+        "agent_run", "breaker_board", "budget_account", "health_check", "pinned_run", "undo_run",
+    ]  # fmt: skip
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -18,6 +18,7 @@ from activities.archive import archive
 from activities.artifacts import read_artifact
 from activities.breakers import Breakers
 from activities.effects import list_effects
+from activities.health import check_health
 from activities.plan import plan_activity
 from activities.registry import AgentRegistry
 from activities.resolve import resolve_agent
@@ -28,9 +29,11 @@ from holdfast.agent import Agent
 from holdfast.contracts.breakers import BreakerSettings
 from holdfast.contracts.names import ACCOUNTS_QUEUE
 from workers.accounts_worker import serving_accounts
+from workers.dev_config import packaged_dev_config
 from workflows.agent_run import AgentRun
 from workflows.breaker_board import BreakerBoard
 from workflows.budget_account import BudgetAccount
+from workflows.health_check import HealthCheck
 from workflows.undo_run import UndoRun
 
 PASSED_THROUGH = ("holdfast", "policies", "workflows", "jsonschema_rs", "pydantic", "annotated_types")
@@ -83,7 +86,7 @@ class HoldfastPlugin(SimplePlugin):
         super().__init__(
             "holdfast",
             data_converter=pydantic_data_converter,
-            workflows=[AgentRun, UndoRun, BudgetAccount, BreakerBoard],
+            workflows=[AgentRun, UndoRun, BudgetAccount, BreakerBoard, HealthCheck],
             activities=[
                 resolve_agent(registry),
                 plan_activity(registry, cache, guard),
@@ -91,6 +94,7 @@ class HoldfastPlugin(SimplePlugin):
                 list_effects(),
                 read_artifact(cache),
                 archive(),
+                check_health(packaged_dev_config().search_attributes),
                 tool_activity(registry, cache, guard),
             ],
             workflow_runner=sandbox,

@@ -9,6 +9,7 @@ import typer
 from holdfast.cli import (
     budgets,
     decisions,
+    doctor,
     going_back,
     outages,
     parked,
@@ -69,6 +70,7 @@ def build_app() -> typer.Typer:
         replaying,
         outages,
         budgets,
+        doctor,
     ):
         group.add_to(app)
     return app

@@ -19,7 +19,7 @@ INTERRUPTED = 130
 EXIT_CODES = """\
 [bold]Exit codes[/bold]
   0   ok
-  1   the run ended, but not completed; or a replay disagrees
+  1   the run ended, but not completed; or a replay disagrees, or the doctor found a problem
   2   the command, or what it names, must be changed
   3   no server answers, or no worker
   70  a bug in Holdfast; HOLDFAST_DEBUG=1 shows where"""

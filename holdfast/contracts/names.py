@@ -33,6 +33,15 @@ BREAKER_BOARD: Final = "BreakerBoard"
 BREAKER_BOARD_ID: Final = "holdfast-breakers"
 """Its id is `holdfast-breakers/<task queue>`."""
 
+HEALTH_CHECK: Final = "HealthCheck"
+"""The workflow type of one check of how everything is; a schedule starts it."""
+
+HEALTH_CHECK_ID: Final = "holdfast-doctor"
+"""`holdfast-doctor/<task queue>` is the id of the schedule, and what the ids of its checks begin with."""
+
+CHECK_HEALTH: Final = "holdfast:check_health"
+"""The activity that looks. A colon cannot stand in a tool's name."""
+
 # Activities of the engine. A tool's activity is named after the tool itself.
 RESOLVE_AGENT: Final = "resolve_agent"
 PLAN: Final = "plan"

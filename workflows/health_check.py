@@ -1,0 +1,38 @@
+"""`HealthCheck`: one look at the server, the task queues and the runs. A schedule starts it every few minutes.
+
+It orders the activity that looks, and keeps what that found as its result. What is a finding is decided by
+`policies/health.py`.
+"""
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RawValue, RetryPolicy
+
+from holdfast.contracts import names
+from holdfast.contracts.health import HealthReport, HealthSettings
+from workflows.any_payloads import NOTHING, any_payloads_async
+from workflows.input_reading import read_input
+
+STARTED_WITH = 'A check starts with a JSON object such as {"task_queue": "holdfast"}'
+
+
+@workflow.defn(name=names.HEALTH_CHECK)
+class HealthCheck:
+    """One check. Input: `HealthSettings` as JSON. Result: `HealthReport`."""
+
+    @workflow.run
+    @any_payloads_async
+    async def run(self, given: RawValue = NOTHING) -> HealthReport:
+        """Look once; a look that fails is tried twice more."""
+        settings = read_input(given, HealthSettings, start=STARTED_WITH)
+        report: HealthReport = await workflow.execute_activity(
+            names.CHECK_HEALTH,
+            settings,
+            result_type=HealthReport,
+            start_to_close_timeout=timedelta(minutes=2),
+            schedule_to_close_timeout=timedelta(minutes=5),
+            retry_policy=RetryPolicy(maximum_attempts=3, initial_interval=timedelta(seconds=5)),
+            summary=f"look after {settings.task_queue}"[:180],
+        )
+        return report
