@@ -20,7 +20,6 @@ from holdfast.agent import Agent, OutT
 from holdfast.connection import connect
 from holdfast.contracts import names, user_metadata
 from holdfast.contracts.breakers import Breaker, BreakerAnswer, BreakerReport
-from holdfast.contracts.digests import digest
 from holdfast.contracts.parked import ParkedNote
 from holdfast.contracts.requests import Request
 from holdfast.contracts.run import RunInput
@@ -153,7 +152,7 @@ class Client:
             found = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
             raise UsageError(f"A run cannot start like this. {found}") from None
         run_id = id or f"{name}-{uuid.uuid4().hex[:12]}"
-        mark = digest(given.model_dump(mode="json", exclude={"checkpoint", "fork"}))
+        mark = given.mark
         try:
             await self.temporal.start_workflow(
                 names.AGENT_RUN,

@@ -5,6 +5,7 @@ from typing import Any
 
 from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.spec import AllOf, AnyOf, Compare, Condition
+from policies.json_safety import faults
 
 
 def holds(condition: Condition, arguments: JsonObject) -> bool:
@@ -23,11 +24,11 @@ def holds(condition: Condition, arguments: JsonObject) -> bool:
 def _compare(condition: Compare, given: Json) -> bool:
     wanted = condition.value
     if condition.op == "==":
-        return _same(given, wanted)
+        return _same(given, wanted) is not False
     if condition.op == "!=":
-        return not _same(given, wanted)
+        return _same(given, wanted) is not True
     if condition.op == "in":
-        return any(_same(given, one) for one in wanted) if isinstance(wanted, list) else True
+        return any(_same(given, one) is not False for one in wanted) if isinstance(wanted, list) else True
     left, right = _number(given), _number(wanted)
     if left is not None and right is not None:
         return _order(condition.op, left, right)
@@ -35,11 +36,14 @@ def _compare(condition: Compare, given: Json) -> bool:
     return _order(condition.op, given, wanted) if texts else True  # "1,000" is not smaller than "100"
 
 
-def _same(left: Json, right: Json) -> bool:
+def _same(left: Json, right: Json) -> bool | None:
+    """Whether they are equal; None where one is no JSON that is safe to look at, such as one nested too deeply."""
     first, second = _number(left), _number(right)
     if first is not None and second is not None:
         return first == second
-    return type(left) is type(right) and left == right
+    if type(left) is not type(right):
+        return False
+    return None if faults(left) or faults(right) else bool(left == right)
 
 
 def _order(op: str, left: Any, right: Any) -> bool:

@@ -86,6 +86,23 @@ AMBIGUOUS: frozenset[FailureKind] = frozenset({"transient", "unclassified", "unk
 """After these, a write may have happened."""
 
 
+def with_the_doubt(failure: Failure) -> Failure:
+    """The failure of a write that may have happened, in words that say why nobody knows."""
+    if failure.kind in AMBIGUOUS:
+        return failure
+    message = f"an earlier attempt was lost, and may have had its effect; a later one said: {failure.message}"
+    return failure.model_copy(update={"kind": "unknown_outcome", "message": message})
+
+
+HAPPENED: frozenset[FailureKind] = frozenset({"contract"})
+"""After these it has: the tool was called, and answered."""
+
+
 def may_have_happened(failure: Failure, *, writes: bool, started: bool) -> bool:
-    """Whether a failed call may have had its effect all the same."""
-    return writes and started and failure.kind in AMBIGUOUS
+    """Whether a failed call may have had its effect all the same, and nobody knows.
+
+    What the last attempt says (`correctable`: "it had no effect") says nothing of an earlier one whose answer was lost.
+    """
+    if failure.kind in HAPPENED:
+        return False
+    return writes and started and (failure.kind in AMBIGUOUS or failure.earlier_attempt)

@@ -71,6 +71,11 @@ def failed(failure: Failure) -> str:
     return f"Failed ({named}): {shorten(failure.message, 2000)} {ADVICE[failure.kind]}"
 
 
+def not_begun(failure: Failure) -> str:
+    """No attempt of the call began."""
+    return f"Not done: {shorten(failure.message, 2000).rstrip('.')}. Nothing happened; trying again at once is unlikely to help."
+
+
 def nobody_knows(failure: Failure) -> str:
     """A human chose to leave an unknown outcome as it is."""
     return f"Nobody knows whether this happened ({failure.message}). Do not repeat it."

@@ -57,6 +57,8 @@ class CallExecution:
                 writes = tool.writes and not record.dry_run
                 read = read_failure(error)
                 record.failure = read.failure
+                if not read.started:
+                    return self._not_begun(record, read.failure)
                 if not failures.may_have_happened(read.failure, writes=writes, started=read.started):
                     return self._failed(record, tool, read.failure)
             except UnreadableResult as error:
@@ -98,6 +100,11 @@ class CallExecution:
             self._state.effect(record, tool, result)
         return Answer(feedback.render(result), verbatim=verbatim)
 
+    def _not_begun(self, record: CallRecord, failure: Failure) -> Answer:
+        """No attempt has begun, such as while a breaker held all of them: nothing happened, and nobody need be asked."""
+        record.status, record.why = "failed", "it was never begun"
+        return Answer(feedback.not_begun(failure), is_error=True)
+
     def _failed(self, record: CallRecord, tool: ToolSpec, failure: Failure) -> Answer:
         if failure.kind == "contract":
             return self._contract_broken(record, tool, failure.message)
@@ -118,12 +125,14 @@ class CallExecution:
     ) -> Answer | None:
         """What became of a write whose answer was lost. None: it did not happen, so run it."""
         record.status = "unknown"
+        last, failure = failure, failures.with_the_doubt(failure)
         self._state.event("notice", f"unknown outcome of {tool.name}: {failure.message}", {"call": record.id})
         probed = await self._probe(record, tool) if tool.has_probe else Probed(finding="unsure")
         if probed.finding == "happened":
             return self._done(record, tool, probed.result, verbatim=False)
         if probed.finding == "did_not_happen":
-            return None if attempt < MAX_PROBED_ATTEMPTS else self._failed(record, tool, failure)
+            again = last.kind in failures.AMBIGUOUS and attempt < MAX_PROBED_ATTEMPTS
+            return None if again else self._failed(record, tool, last)
         decision = await self._desk.ask(
             "unknown_effect",
             f"{tool.name} may or may not have happened: {failure.message}. {probed.note}".strip(),

@@ -63,9 +63,11 @@ def _timeout(cause: TimeoutError) -> ReadFailure:
         case TimeoutType.SCHEDULE_TO_START:
             message = "no worker took the call in time: is one running on the tool's task queue?"
             # The cause is the failure of an earlier attempt, which may have had its effect.
-            return ReadFailure(
-                Failure(kind="transient", message=message, error="NoWorker"), started=cause.cause is not None
+            earlier = cause.cause
+            begun = earlier is not None and not (
+                isinstance(earlier, ApplicationError) and earlier.type == NOT_STARTED
             )
+            return ReadFailure(Failure(kind="transient", message=message, error="NoWorker"), started=begun)
         case TimeoutType.HEARTBEAT:
             message = "the worker that carried it out fell silent"
             return ReadFailure(Failure(kind="transient", message=message, error="WorkerLost"))

@@ -18,6 +18,8 @@ class Failure(Contract):
     message: str
     error: str = ""
     """The type of the error, such as `ConnectTimeout`."""
+    earlier_attempt: bool = False
+    """An attempt before this one may have begun its work, and its answer was lost."""
 
 
 class ToolInput(Contract):

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, field_validator
 from holdfast.contracts.artifacts import ArtifactRef
 from holdfast.contracts.base import Contract, Json, JsonObject, Record
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
+from holdfast.contracts.digests import digest
 from holdfast.contracts.forks import Fork, ForkInput
 from holdfast.contracts.messages import Message
 from holdfast.contracts.parked import ParkedNote
@@ -86,6 +87,16 @@ class RunInput(Contract):
                 f"it is {size:,} bytes, and {MAX_TASK_BYTES:,} is the limit: put it where a tool can read it"
             )
         return task
+
+    @property
+    def mark(self) -> str:
+        """The digest of what the caller asked for, by which starting twice is told from a clash.
+
+        Only the first four fields are always part of it: one that is added later counts where it is set.
+        """
+        added = self.model_dump(mode="json", exclude_defaults=True, exclude={"checkpoint"})
+        always = {"agent": self.agent, "task": self.task, "user": self.user, "dry_run": self.dry_run}
+        return digest({**added, **always})
 
 
 class StepRecord(Record):

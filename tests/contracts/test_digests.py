@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -28,6 +28,7 @@ from holdfast import (
 from holdfast.contracts.base import Json
 from holdfast.contracts.digests import EMPTY_CHAIN, canonical, chain, digest
 from holdfast.contracts.messages import user_text
+from holdfast.contracts.run import RunInput
 from holdfast.contracts.spec import AgentSpec, ToolSpec
 from tests.contracts.examples import AGENT
 from tests.strategies import json_values
@@ -132,6 +133,18 @@ def test_a_new_field_does_not_move_the_version() -> None:
     assert later.digest == AGENT.digest
     quick = later.model_copy(update={"tools": (LaterTool(**AGENT.tools[0].model_dump(), quick=True),)})
     assert quick.digest != AGENT.digest
+
+
+def test_a_new_field_does_not_move_the_mark_of_a_run() -> None:
+    """A run that was started by an older release is found again: a field that is added later counts where it is set."""
+
+    class LaterInput(RunInput):
+        parent: str | None = None
+
+    asked: Any = {"agent": "a", "task": "t", "user": "ana"}
+    assert RunInput(**asked).mark == LaterInput(**asked).mark == "b4f68ebbc15b6840cd969e920354975a"
+    assert LaterInput(**asked, parent="run-1").mark != RunInput(**asked).mark
+    assert RunInput(**asked, dry_run=False).mark != RunInput(**asked).mark
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,20 @@ def test_there_is_an_answer_for_every_argument(condition: Condition, value: Any)
     assert holds(condition, {"a": value}) in (True, False)
 
 
+@pytest.mark.parametrize("op", ["==", "!=", "in"])
+def test_what_is_nested_too_deeply_to_be_compared_asks_the_human(op: Operator) -> None:
+    """Two equal values of a thousand levels: nobody can tell, and nothing raises."""
+
+    def deep() -> Any:
+        value: Any = "leaf"
+        for _ in range(1000):
+            value = {"in": [value]}
+        return value
+
+    wanted = [deep()] if op == "in" else deep()
+    assert holds(Compare.model_construct(kind="compare", argument="a", op=op, value=wanted), {"a": deep()})
+
+
 @given(conditions, json_objects.map(lambda given: {k: v for k, v in given.items() if k != "a"}))
 def test_a_missing_argument_asks_the_human(condition: Condition, arguments: JsonObject) -> None:
     """Without the argument there is doubt, and in doubt every condition holds."""

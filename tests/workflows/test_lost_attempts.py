@@ -11,9 +11,21 @@ from temporalio import activity
 from temporalio.client import Client as TemporalClient
 from temporalio.worker import Worker as PlainWorker
 
-from holdfast import Agent, Client, Retry, Worker, remote_tool, tool
+from holdfast import (
+    Agent,
+    Client,
+    Correctable,
+    PastCall,
+    Probed,
+    Retry,
+    ToolContext,
+    Worker,
+    remote_tool,
+    tool,
+)
 from holdfast.testing import MessagesServer, call, say
-from tests.stage import CLAUDE, SetStage, unique
+from holdfast.worker import BreakerSettings
+from tests.stage import CLAUDE, QUICKLY, SetStage, unique
 
 RETRY = Retry(attempts=3, initial=timedelta(milliseconds=300))
 
@@ -54,6 +66,91 @@ async def test_a_write_whose_worker_never_came_back_may_have_happened(
         await run.answer(request, "happened", by="dana", result="bill 7")
         assert await run.result() == "It was billed."
         assert on.told() == ["bill 7"]
+
+
+async def test_a_later_attempt_does_not_speak_for_a_lost_one(stage: SetStage) -> None:
+    """The first attempt wrote and lost its answer, the second is refused: "it had no effect" is not said, a human is asked."""
+    billed: list[str] = []
+
+    @tool(effect="irreversible", idempotent=True, waiver="a test", retry=QUICKLY)
+    async def bill(order: str) -> str:
+        """Bill an order."""
+        billed.append(order)
+        if len(billed) == 1:
+            raise ConnectionError("the answer was lost")
+        raise Correctable("it is billed already")
+
+    async with stage(agent_with(bill), [call("bill", order="A-1"), say("I see.")]) as on:
+        run = await on.start()
+        request = await run.next_request(kind="unknown_effect")
+        assert "an earlier attempt was lost" in request.why
+        assert "a later one said: it is billed already" in request.why
+        await run.answer(request, "skip", by="dana")
+        outcome = await run.outcome()
+        assert "It had no effect" not in on.told()[0]
+        assert on.told()[0].startswith("Nobody knows whether this happened")
+    assert [effect.outcome for effect in outcome.effects] == ["unknown"]
+
+
+async def test_a_later_refusal_is_told_where_the_probe_knows_that_nothing_happened(stage: SetStage) -> None:
+    """The probe clears the lost attempt up, so the refusal of the second is the whole truth: nobody is asked."""
+    tries: list[str] = []
+
+    def did_not(ctx: ToolContext, made: PastCall) -> Probed:
+        return Probed(finding="did_not_happen")
+
+    @tool(effect="irreversible", idempotent=True, waiver="a test", retry=QUICKLY, probe=did_not)
+    async def bill(order: str) -> str:
+        """Bill an order."""
+        tries.append(order)
+        if len(tries) == 1:
+            raise ConnectionError("the answer was lost")
+        raise Correctable("there is no such order")
+
+    async with stage(agent_with(bill), [call("bill", order="A-1"), say("I see.")]) as on:
+        outcome = await on.outcome()
+        assert on.told()[0].startswith("Failed (correctable, Correctable): there is no such order")
+    assert (len(tries), outcome.effects) == (2, [])
+
+
+async def test_a_write_that_a_breaker_held_is_not_done(
+    stage: SetStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While its service is down no attempt of an idempotent write begins: the model is told, and nobody is asked."""
+    monkeypatch.setattr("policies.breaker.wait_seconds", lambda *_: 0.05)  # not the minute that it is
+    written: list[str] = []
+
+    @tool(effect="read", depends_on="billing", retry=Retry(attempts=1))
+    async def look(order: str) -> str:
+        """Look at an order."""
+        raise ConnectionError("billing is down")
+
+    @tool(
+        effect="irreversible",
+        idempotent=True,
+        waiver="a test",
+        depends_on="billing",
+        retry=Retry(attempts=2, initial=timedelta(milliseconds=50)),
+    )
+    async def bill(order: str) -> str:
+        """Bill an order."""
+        written.append(order)
+        return "billed"
+
+    agent = agent_with(look).but(tools=[look, bill])
+    script = [call("look", order="A-1"), call("bill", order="A-1"), say("It is down.")]
+    async with stage(agent, script, breakers=BreakerSettings(failures=1)) as on:
+        outcome = await on.outcome()
+        assert on.told()[0].startswith("Not done: billing is not called until")
+        assert "Nothing happened" in on.told()[0]
+        handle = on.client.temporal.get_workflow_handle(outcome.run)
+        failed = [
+            event.activity_task_failed_event_attributes
+            async for event in handle.fetch_history_events()
+            if event.HasField("activity_task_failed_event_attributes")
+        ]
+        assert failed[-1].failure.application_failure_info.type == "NotStarted"
+    assert (outcome.status, outcome.output, outcome.effects, written) == ("completed", "It is down.", [], [])
 
 
 async def test_a_write_whose_code_is_gone_may_have_happened(
