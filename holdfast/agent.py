@@ -95,11 +95,14 @@ def Limits(  # noqa: N802  # a value an author writes; the class behind it is a 
     tokens: int | None = None,
     cost_usd: str | Decimal | None = None,
     wall_clock: timedelta | None = None,
+    working_time: timedelta | None = None,
+    at_limit: Literal["finish", "ask"] = "finish",
     ask_above_usd: str | Decimal | None = None,
 ) -> LimitsSpec:
     """Where a run must stop [20 steps, 50 calls]; then the agent gets one last turn without tools.
 
-    With `ask_above_usd` a human is asked before a plan that may cost more than that.
+    After it the run ends as partial; with `at_limit="ask"` it asks the approvers for more, and waits.
+    `working_time` is `wall_clock` without the waits for people. With `ask_above_usd` a human is asked before a plan that may cost more than that.
     Money is in USD and given as a string or Decimal, never as a float. Raises DefinitionError.
     """
     if not isinstance(cost_usd, str | Decimal | None):
@@ -114,6 +117,10 @@ def Limits(  # noqa: N802  # a value an author writes; the class behind it is a 
             cost_usd=_amount(cost_usd) if cost_usd is not None else None,
             ask_above_usd=None if ask_above_usd is None else _amount(ask_above_usd, "Limits: ask_above_usd"),
             wall_clock_seconds=None if wall_clock is None else seconds("Limits: wall_clock", wall_clock),
+            working_time_seconds=None
+            if working_time is None
+            else seconds("Limits: working_time", working_time),
+            at_limit=at_limit,
         )
     except pydantic.ValidationError as error:
         raise DefinitionError(f"Limits: {in_words(error)}.") from None

@@ -30,7 +30,7 @@ from holdfast.archive import RecordT
 from holdfast.artifacts import artifact_store
 from holdfast.contracts import names
 from holdfast.contracts.archive import ArchivedPart, PartKind
-from holdfast.contracts.base import Json, JsonObject
+from holdfast.contracts.base import Contract, Json, JsonObject
 from holdfast.contracts.parked import Redrive
 from holdfast.contracts.requests import Choice, Decision, DecisionInput, Request
 from holdfast.contracts.run import (
@@ -303,12 +303,23 @@ class Run(Checkpointed, Generic[OutT]):
 
     async def _decide(self, choice: Choice, request: Request | str, **given: Any) -> Decision:
         name = request if isinstance(request, str) else request.id
+        asked = DecisionInput(request=name, choice=choice, **given)
+        return cast(Decision, await self._update(names.DECIDE, asked, Decision))
+
+    async def _update(self, name: str, asked: Contract, result_type: type[Any]) -> Any:
+        for pause in _FIRST_MOMENTS:
+            try:
+                return await self._update_once(name, asked, result_type)
+            except DecisionRefused as error:
+                if "just starting" not in str(error):
+                    raise
+            await asyncio.sleep(pause)
+        return await self._update_once(name, asked, result_type)
+
+    async def _update_once(self, name: str, asked: Contract, result_type: type[Any]) -> Any:
         try:
-            decision: Decision = await self._handle.execute_update(
-                names.DECIDE,
-                DecisionInput(request=name, choice=choice, **given),
-                result_type=Decision,
-                rpc_timeout=DECISION_TIMEOUT,
+            return await self._handle.execute_update(
+                name, asked, result_type=result_type, rpc_timeout=DECISION_TIMEOUT
             )
         except WorkflowUpdateFailedError as error:
             cause = error.cause
@@ -321,7 +332,6 @@ class Run(Checkpointed, Generic[OutT]):
             if error.status == RPCStatusCode.NOT_FOUND and await self._closed():
                 raise DecisionRefused(f"run {self.id} has ended") from None
             self._raise(error)
-        return decision
 
     async def _requests_patiently(self) -> list[Request]:
         """The open requests; none when the run has ended and nobody can tell."""

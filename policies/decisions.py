@@ -2,9 +2,12 @@
 
 from pydantic import ValidationError
 
+from holdfast.contracts.limits import NewLimits
 from holdfast.contracts.parked import Redrive
 from holdfast.contracts.requests import ANSWERS, Choice, DecisionInput, Request
-from policies import redriving
+from holdfast.contracts.spec import LimitsSpec
+from policies import limits, redriving
+from policies.limits import Spent
 
 
 def pick(given: DecisionInput, open_requests: list[Request]) -> Request | str:
@@ -35,6 +38,8 @@ def misfit(given: DecisionInput, choice: Choice, request: Request, user: str | N
         return f"the answer must be one of: {', '.join(words)}"
     if choice == "answer" and not given.answer.strip():
         return "the answer is empty"
+    if given.answer == "raise" and asks_for_limits(request):
+        return _raise_misfit(given, request, user)
     return _parked_misfit(given, request) if request.kind == "parked" else None
 
 
@@ -50,6 +55,29 @@ def _parked_misfit(given: DecisionInput, request: Request) -> str | None:
         example = '{"from_step": 3, "agent": "latest"}, or one of them'
         return f"the `result` of a redrive is an object such as {example}; {where}: {first['msg']}"
     return redriving.problem(asked, request.step)
+
+
+def asks_for_limits(request: Request) -> bool:
+    """Whether a request is about the run's own limits; others of its kind are about an account, or one plan."""
+    return request.kind == "limit" and "limits" in (request.arguments or {})
+
+
+def raised(now: LimitsSpec, spent: Spent, asked: NewLimits, *, by: str, user: str | None) -> LimitsSpec | str:
+    """The limits as somebody wants them, or why they cannot be raised so, or not by them."""
+    moneyed = [name for name in sorted(limits.MONEYED) if getattr(asked, name) is not None]
+    if moneyed and user is not None and _same(by, user):
+        return f"{user} started this run and cannot raise its {moneyed[0]}: somebody else must"
+    return limits.raised(now, spent, asked)
+
+
+def _raise_misfit(given: DecisionInput, request: Request, user: str | None) -> str | None:
+    shown = request.arguments or {}
+    now = LimitsSpec.model_validate(shown["limits"])
+    asked = limits.asked_for(given.result, shown["reached"], now)
+    if isinstance(asked, str):
+        return asked
+    found = raised(now, limits.from_json(shown["spent"]), asked, by=given.by, user=user)
+    return found if isinstance(found, str) else None
 
 
 def _same(person: str, other: str) -> bool:

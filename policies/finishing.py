@@ -1,10 +1,14 @@
 """The end of a run as a call: `finish`, its schema, and whether a result may be handed in."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from holdfast.contracts.base import Json, JsonObject
+from holdfast.contracts.messages import text_of
 from holdfast.contracts.names import ASK_HUMAN, FINISH, READ_ARTIFACT
+from holdfast.contracts.plans import PlanOutcome
+from holdfast.contracts.run import FinishStatus
 from holdfast.contracts.spec import AgentSpec
+from policies import stops
 from policies.excerpts import READ_SCHEMA
 from policies.validation import problems
 
@@ -70,6 +74,28 @@ def result_problems(spec: AgentSpec, arguments: JsonObject) -> list[str]:
         return found or ([] if "result" in arguments else ["result: it is missing"])
     loose: Any = {**finish_schema(spec)["properties"], "result": {}}
     return problems({**finish_schema(spec), "properties": loose}, arguments)
+
+
+class HandedBack(NamedTuple):
+    """What a run ends with."""
+
+    status: FinishStatus
+    output: Json
+    reason: str
+
+
+def handed_back(spec: AgentSpec, plan: PlanOutcome, limit: str) -> HandedBack:
+    """What a last turn hands back, whatever it says: a result, one that does not fit, or words."""
+    calls = [block for block in plan.content if block["type"] == "tool_use"]
+    finishes = len(calls) == 1 and calls[0]["name"] == FINISH
+    if not finishes or stops.after(plan.stop_reason, has_calls=True) != "calls":
+        return HandedBack("partial", text_of(plan.content) or None, f"it reached {limit}")
+    given: JsonObject = calls[0]["input"]
+    found = [defect.message for defect in plan.defects] or result_problems(spec, given)
+    if found:
+        why = f"its result does not fit the output type: {'; '.join(found)}"
+        return HandedBack("partial", output_of(given), why)
+    return HandedBack(given["status"], output_of(given), given.get("reason", ""))
 
 
 def text_is_answer(spec: AgentSpec) -> bool:

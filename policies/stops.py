@@ -53,4 +53,8 @@ LAST_TURN = (
     "You have reached {limit}. No more tools can be used. Call `finish` now, with status `partial` or "
     "`completed`, and hand back what you have found and done so far."
 )
+RAISED = (
+    "{by} raised your limits: {limits}. All tools can be used again: go on from where you stopped, and call "
+    "`finish` when you are done."
+)
 """What the model is told."""

@@ -75,6 +75,7 @@ ON_THE_WIRE = {
     "MESSAGE": "message",
     "PAUSE": "pause",
     "RESUME": "resume",
+    "RAISE_LIMITS": "raise_limits",
     "BREAKER_REPORT": "report",
     "INSPECT": "inspect",
     "EVENTS": "events",

@@ -14,6 +14,7 @@ from holdfast.contracts import names
 from holdfast.contracts.archive import ArchivedPart, part_with
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.forks import CheckpointRequest
+from holdfast.contracts.limits import LimitsRaised
 from holdfast.contracts.messages import Message, Page, PageRequest, text_block, text_of, user_text
 from holdfast.contracts.plans import PlanOutcome
 from holdfast.contracts.requests import Decision, Request
@@ -29,10 +30,10 @@ from holdfast.contracts.run import (
 from holdfast.contracts.spec import AgentSpec
 from holdfast.contracts.state import ForkPoint
 from holdfast.contracts.undo import DoneCall, EffectsRequest
-from policies import feedback, finishing, ladder, limits, loops, stops
+from policies import feedback, finishing, ladder, loops, stops
 from policies.handoff import SILENCE
 from policies.steering import HELD
-from workflows import forking, steering
+from workflows import forking, limit_watch, steering
 from workflows.any_payloads import NOTHING, any_payloads, any_payloads_async
 from workflows.budget_wait import HandedBack
 from workflows.call_dispatch import CallDispatch
@@ -88,28 +89,24 @@ class AgentRun:
         while state.outcome is None:
             await go_on_if_due(state, self._desk)
             await steering.gate(state)
-            last_turn = state.loop.last_turn = state.loop.last_turn or self._limit(state) or ""
-            if last_turn:
-                self._tell_last_turn(state, last_turn)
+            last_turn = limit_watch.last_turn(state)
             number = len(state.steps) + 1
             try:
                 plan, rung = await planning.next_plan(number, last_turn=bool(last_turn))
                 step = self._record_step(state, plan, number, rung)
-                said = await self._follow(state, plan, step, planning, dispatch, last_turn=bool(last_turn))
+                said = None if last_turn else await self._follow(state, plan, step, planning, dispatch)
             except Discarded as end:
                 why = f"discarded by {end.by}: {end.note or end.failure.message}"
                 state.end("failed", reason=why, failure=end.failure)
                 break
             except HandedBack as end:
-                text = state.steps[-1].text if state.steps else ""
-                state.end("partial", output=text or None, reason=end.reason)
-                break
+                await limit_watch.end_unplanned(state, self._desk, end)
+                continue
             except WentBack:
                 continue
             step.finished_at = state.now()
-            if last_turn and state.outcome is None:
-                text = text_of(plan.content)
-                state.end("partial", output=text or None, reason=f"it reached {last_turn}")
+            if last_turn:
+                await limit_watch.hand_back(state, self._desk, plan)
             elif said is not None:
                 content, calls = said
                 state.transcript.append(
@@ -132,8 +129,6 @@ class AgentRun:
         step: StepRecord,
         planning: Planning,
         dispatch: CallDispatch,
-        *,
-        last_turn: bool,
     ) -> tuple[list[JsonObject], dict[int, str]] | None:
         """Do what the plan's stop reason asks for; returns what to tell the planner, None for nothing."""
         calls = [block for block in plan.content if block["type"] == "tool_use"]
@@ -141,7 +136,7 @@ class AgentRun:
         if following in ("cut_off", "unknown"):
             told = stops.CUT_OFF if following == "cut_off" else stops.UNKNOWN.format(reason=plan.stop_reason)
             failure = planning.odd_answer(cut_off=following == "cut_off")
-            if failure is not None and not last_turn:
+            if failure is not None:
                 await planning.rung_failed(step.number, failure)
             return [*_none_carried_out(calls, told), text_block(told)], {}
         if following == "again":
@@ -150,28 +145,26 @@ class AgentRun:
                 await planning.rung_failed(step.number, failure)
             return None
         if following == "answer":
-            return await self._text_answer(state, plan, step, planning, last_turn=last_turn)
+            return await self._text_answer(state, plan, step, planning)
         planning.sound_answer()
         if len(calls) == 1 and calls[0]["name"] == names.FINISH:
             problems = [defect.message for defect in plan.defects]
-            return self._finish(state, calls[0], problems, last_turn=last_turn)
-        if last_turn:
-            return None
+            return self._finish(state, calls[0], problems)
         return await dispatch.carry_out(plan, step)
 
     async def _text_answer(
-        self, state: RunState, plan: PlanOutcome, step: StepRecord, planning: Planning, *, last_turn: bool
+        self, state: RunState, plan: PlanOutcome, step: StepRecord, planning: Planning
     ) -> tuple[list[JsonObject], dict[int, str]] | None:
         """An answer without calls: the result where that is text, else a reason to ask for `finish`."""
         text = text_of(plan.content)
         silent = not text or text == SILENCE
-        if not silent and finishing.text_is_answer(state.spec) and not last_turn:
+        if not silent and finishing.text_is_answer(state.spec):
             if steering.holds_end(state):
                 return None
             state.end("completed", output=text)
             return None
         failure = planning.odd_answer(cut_off=False)
-        if failure is not None and not last_turn:
+        if failure is not None:
             if not silent:
                 state.end("partial", output=text, reason="it never handed in its result by `finish`")
                 return None
@@ -182,12 +175,12 @@ class AgentRun:
         return [text_block(stops.SILENT if silent else stops.FINISH_FIRST)], {}
 
     def _finish(
-        self, state: RunState, call: JsonObject, problems: list[str], *, last_turn: bool
+        self, state: RunState, call: JsonObject, problems: list[str]
     ) -> tuple[list[JsonObject], dict[int, str]] | None:
         """End the run with the result, or send it back when it does not fit; `problems` were found before."""
         given = call["input"]
         found = problems or finishing.result_problems(state.spec, given)
-        if not found and not last_turn and steering.holds_end(state):
+        if not found and steering.holds_end(state):
             return [feedback.tool_result(call["id"], HELD)], {}
         if not found:
             state.end(given["status"], output=finishing.output_of(given), reason=given.get("reason", ""))
@@ -195,29 +188,12 @@ class AgentRun:
         why = "; ".join(found)
         state.loop.finish_refused += 1
         state.event("notice", f"result sent back: {why}")
-        if last_turn or state.loop.finish_refused >= finishing.MAX_INVALID_RESULTS:
+        if state.loop.finish_refused >= finishing.MAX_INVALID_RESULTS:
             output = finishing.output_of(given)
             state.end("partial", output=output, reason=f"its result does not fit the output type: {why}")
             return None
         told = feedback.refused(f"the result does not fit. {why}. Correct it and call finish again.")
         return [feedback.tool_result(call["id"], told, is_error=True)], {}
-
-    def _limit(self, state: RunState) -> str | None:
-        if state.loop.rejections_in_a_row >= state.spec.rejections:
-            return f"{state.loop.rejections_in_a_row} rejections in a row"
-        if state.loop.circles >= loops.CIRCLES_AT_MOST:
-            return loops.IN_CIRCLES
-        return limits.reached(
-            state.spec.limits,
-            steps=len(state.steps),
-            calls=len(state.ledger),
-            usage=state.usage,
-            seconds=state.seconds(),
-        )
-
-    def _tell_last_turn(self, state: RunState, limit: str) -> None:
-        state.event("notice", f"last turn: {limit}")
-        state.transcript.append(user_text(stops.LAST_TURN.format(limit=limit)))
 
     def _record_step(self, state: RunState, plan: PlanOutcome, number: int, rung: int) -> StepRecord:
         step = StepRecord(
@@ -297,6 +273,26 @@ class AgentRun:
     def resume(self, resume: RawValue = NOTHING) -> None:
         """Go on from where the run was paused."""
         self._steering.take("resume", resume)
+
+    @workflow.signal(
+        name=names.RAISE_LIMITS, description='Raise limits: {"steps": "+20", "by": "you", "reason": "…"}'
+    )
+    @any_payloads
+    def raise_limits(self, asked: RawValue = NOTHING) -> None:
+        """Raise limits of the run, also before it reaches them."""
+        self._steering.take("raise_limits", asked)
+
+    @workflow.update(name=names.RAISE_LIMITS, description="Raise limits; what does not fit is refused")
+    @any_payloads_async
+    async def raise_limits_now(self, asked: RawValue = NOTHING) -> LimitsRaised:
+        """Raise limits of the run and hear what they are now."""
+        state = self._started()
+        return limit_watch.raise_limits(state, steering.check_raise(state, asked), "update")
+
+    @raise_limits_now.validator
+    @any_payloads
+    def _validate_raise(self, asked: RawValue = NOTHING) -> None:
+        steering.check_raise(self._started(), asked)
 
     @workflow.query(name=names.INSPECT, description="The run: steps, calls, requests, effects, cost")
     def inspect(self, asked: InspectRequest | None = None) -> RunView:

@@ -22,9 +22,11 @@ from workflows.run_state import RunState
 class HandedBack(Exception):  # not an error: the run ends with what there is
     """The run ends as partial, without another turn that costs."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, by_person: bool = True) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.by_person = by_person
+        """Whether somebody said `finish`; else there is no money for a last turn."""
 
 
 def read_shortage(error: ActivityError) -> Shortage | None:

@@ -24,6 +24,7 @@ from workflows.call_execution import Answer, CallExecution
 from workflows.failure_reading import read_failure
 from workflows.forking import with_care
 from workflows.human_desk import HumanDesk
+from workflows.limit_watch import limits_of
 from workflows.loop_watch import from_memory, remember
 from workflows.options import as_kwargs, guard_options
 from workflows.run_state import PREVIEW_CHARS, RunState
@@ -71,7 +72,7 @@ class CallDispatch:
         state = self._state
         defects = {defect.block: defect.message for defect in plan.defects}
         blocks = [(at, block) for at, block in enumerate(plan.content) if block["type"] == "tool_use"]
-        room = limits.room_for_calls(state.spec.limits, len(state.ledger))
+        room = limits.room_for_calls(limits_of(state), len(state.ledger))
         proposed = []
         for number, (at, block) in enumerate(blocks, start=1):
             tool = validation.find_tool(state.spec, block["name"])
@@ -85,7 +86,7 @@ class CallDispatch:
             one = Proposed(record, tool)
             one.problem = defects.get(at) or self._problem(one, alone=len(blocks) == 1)
             if not one.problem and number > room:
-                one.problem = f"the limit of {state.spec.limits.calls} calls is reached"
+                one.problem = f"the limit of {limits_of(state).calls} calls is reached"
             if tool is not None and not one.problem:
                 self._identify(one, tool)
             if one.problem:

@@ -29,7 +29,7 @@ TOLD_WITHIN_SECONDS = 10.0
 """So long a rewound run waits, before its first write, to be told what it had done since."""
 
 NOT_INHERITED = (
-    "last_turn", "archive_after", "waits_for", "account_called", "messages", "paused", "cancelled", "may_cost_usd",
+    "last_turn", "limit", "rested_seconds", "rests_since", "archive_after", "waits_for", "account_called", "messages", "paused", "cancelled", "may_cost_usd",
     "rewound", "rewind", "parked",
 )  # fmt: skip
 """What a fork does not take over from the run that it was forked from."""

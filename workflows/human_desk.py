@@ -6,7 +6,7 @@ where the request has a deadline.
 """
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 from temporalio import workflow
@@ -133,14 +133,22 @@ class HumanDesk:
                 self._record(request, "expire", DecisionInput(by="nobody"), "deadline")
         return self._decided[name]
 
-    def close(self, request: str, *, by: str, answer: str, note: str) -> None:
-        """Close a request that needs nobody any more; it is recorded as decided by the account."""
+    def close(
+        self,
+        request: str,
+        *,
+        by: str,
+        answer: str,
+        note: str,
+        via: Literal["account", "signal", "update"] = "account",
+    ) -> None:
+        """Close a request that needs nobody any more; it is recorded as decided by what made it so."""
         if request not in self._decided:
             self._record(
                 self._open_state().requests[request],
                 "answer",
                 DecisionInput(by=by, answer=answer, note=note),
-                "account",
+                via,
             )
 
     def _open_state(self) -> RunState:

@@ -9,6 +9,7 @@ from holdfast.contracts.spec import ToolSpec
 from policies import feedback, loops
 from policies.json_safety import shorten
 from workflows.call_execution import Answer
+from workflows.limit_watch import limits_of
 from workflows.run_state import RunState
 
 MAX_REMEMBERED_CHARS = 2_000
@@ -55,7 +56,7 @@ def told_beside(state: RunState, step: StepRecord, content: list[JsonObject]) ->
     before = last_two[0] if len(last_two) == 2 else None
     state.loop.circles = state.loop.circles + 1 if loops.brings_nothing_new(step, before, polled) else 0
     notes = loops.notes(
-        state.ledger, step, circles=state.loop.circles, calls=state.spec.limits.calls, polled=polled
+        state.ledger, step, circles=state.loop.circles, calls=limits_of(state).calls, polled=polled
     )
     for note in notes:
         state.event("notice", f"nudge: {note}")

@@ -117,5 +117,5 @@ def _go_back(state: RunState, number: int) -> None:
     loop.rung, loop.failed_at = 0, None
     loop.odd_answers, loop.max_tokens_factor = 0, 1
     loop.rejections_in_a_row = loop.finish_refused = 0
-    loop.last_turn = ""
+    loop.last_turn = loop.limit = ""
     loop.circles, loop.fresh_from = 0, len(state.ledger)

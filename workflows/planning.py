@@ -107,7 +107,7 @@ class Planning:
                 await self._fall(step, failure)
                 return
             if last_turn:
-                raise HandedBack(f"it reached {self._loop.last_turn}; {failure.message}")
+                raise HandedBack(f"it reached {self._loop.last_turn}; {failure.message}", by_person=False)
         await wait_for_room(self._state, self._desk, shortage, failure.message)
         self._loop.rung, self._loop.failed_at = 0, None
 

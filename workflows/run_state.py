@@ -32,7 +32,7 @@ from holdfast.contracts.run import (
 from holdfast.contracts.spec import AgentSpec, ToolSpec
 from holdfast.contracts.state import LoopState, StepMark
 from holdfast.contracts.undo import DoneCall, UndoneCall
-from policies import labels, lifecycle
+from policies import labels, lifecycle, limits
 from policies.json_safety import brief, clip, shorten
 from workflows.log import Log
 from workflows.transcript import Transcript
@@ -157,6 +157,7 @@ class RunState:
             asked = frozenset(request.call for request in self.requests.values() if request.call)
             paused = self.loop.paused is not None
             self.status = lifecycle.while_acting(last.calls, asked, paused=paused)
+        self._note_rest()
         workflow.set_current_details(labels.details(self.view()))
         coarse = "running" if self.status in lifecycle.OPEN - lifecycle.AT_REST else self.status
         waiting = next(iter(self.requests.values()), None)
@@ -193,6 +194,21 @@ class RunState:
     def adopt(self, spec: AgentSpec) -> None:
         """Live by another version of the agent from now on."""
         self.spec, self.digest = spec, spec.digest
+        if self.loop.limits is not None:
+            self.loop.limits = limits.kept(spec.limits, self.loop.limits, self.loop.raises)
+
+    def rested(self) -> float:
+        """For how many seconds only a person could have moved the run, up to now."""
+        since = self.loop.rests_since
+        now = (workflow.now() - datetime.fromisoformat(since)).total_seconds() if since else 0.0
+        return self.loop.rested_seconds + now
+
+    def _note_rest(self) -> None:
+        rests = self.status in lifecycle.AT_REST
+        if rests and self.loop.rests_since is None:
+            self.loop.rests_since = self.now()
+        elif not rests and self.loop.rests_since is not None:
+            self.loop.rested_seconds, self.loop.rests_since = self.rested(), None
 
     def spent(self, usage: Usage) -> None:
         """Count what a plan cost."""
@@ -302,6 +318,7 @@ class RunState:
             paused=self.loop.paused,
             effects=self.effects,
             artifacts=self.artifacts,
+            raises=self.loop.raises,
             usage=self.usage,
             outcome=self.outcome,
             parked=self.parked_now,

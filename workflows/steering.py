@@ -11,19 +11,24 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
 from temporalio.workflow import ActivityHandle
 
 from holdfast.contracts import names
 from holdfast.contracts.calls import CallRecord
+from holdfast.contracts.limits import RaiseInput
 from holdfast.contracts.messages import Message
 from holdfast.contracts.spec import ToolSpec
 from holdfast.contracts.steering import Cancellation, MessageInput, Pause, PersonMessage, SteerInput
 from policies import steering
 from policies.json_safety import brief
+from workflows import limit_watch
 from workflows.any_payloads import NOTHING
 from workflows.run_state import RunState
 
-Signal = Literal["message", "pause", "resume"]
+Signal = Literal["message", "pause", "resume", "raise_limits"]
+
+RAISE_EXAMPLE = '{"steps": "+20", "by": "your-name"}'
 
 T = TypeVar("T")
 
@@ -49,13 +54,25 @@ class Steering:
             self._early.append((signal, raw))
             return
         try:
-            if signal == names.MESSAGE:
+            if signal == names.RAISE_LIMITS:
+                limit_watch.raise_limits(state, _read(raw, RaiseInput, RAISE_EXAMPLE), "signal")
+            elif signal == names.MESSAGE:
                 _hear(state, _read(raw, MessageInput, '{"text": "…", "by": "your-name"}'))
             else:
                 given = _read(raw, SteerInput, '{"by": "your-name", "reason": "…"}')
                 (_pause if signal == names.PAUSE else _resume)(state, given)
         except ValueError as error:
             state.ignore(signal, str(error))
+
+
+def check_raise(state: RunState, raw: RawValue) -> RaiseInput:
+    """What an update that raises limits holds. Raises ApplicationError of type DecisionRefused for what does not fit."""
+    try:
+        given = _read(raw, RaiseInput, RAISE_EXAMPLE)
+        limit_watch.check_raise(state, given)
+        return given
+    except ValueError as error:
+        raise ApplicationError(str(error), type="DecisionRefused", non_retryable=True) from None
 
 
 def _hear(state: RunState, given: MessageInput) -> None:
@@ -91,7 +108,7 @@ def _by(given: SteerInput) -> str:
     return f"by {given.by}" + (f": {given.reason}" if given.reason else "")
 
 
-InputT = TypeVar("InputT", MessageInput, SteerInput)
+InputT = TypeVar("InputT", MessageInput, SteerInput, RaiseInput)
 
 
 def _read(raw: RawValue, model: type[InputT], example: str) -> InputT:

@@ -58,7 +58,7 @@ def add_to(app: typer.Typer) -> None:
 
         The message is kept by the server: no worker needs to be up. Several are told in the order they came.
         """
-        found = await _found(server, run, by)
+        found = await found_open(server, run, by)
         await found.send(text, by=by)
         _print(server, run, "sent", by, "The agent hears it with its next plan.", as_json=as_json)
 
@@ -70,7 +70,7 @@ def add_to(app: typer.Typer) -> None:
 
         A paused run costs nothing. The deadlines of what it asks people go on.
         """
-        found = await _found(server, run, by)
+        found = await found_open(server, run, by)
         await found.pause(by=by, reason=reason)
         resume = f"holdfast resume {shlex.quote(run)}{server.flags}"
         told = "Calls under way come to their end, then it waits. Let it go on with:"
@@ -81,12 +81,12 @@ def add_to(app: typer.Typer) -> None:
         *, server: Server, run: RunId, by: By, reason: Reason = "", as_json: AsJson = False
     ) -> None:
         """Let a paused run go on from where it stopped."""
-        found = await _found(server, run, by)
+        found = await found_open(server, run, by)
         await found.resume(by=by, reason=reason)
         _print(server, run, "resumed", by, "It goes on from where it stopped.", as_json=as_json)
 
 
-async def _found(server: Server, run: str, by: str) -> Run[object]:
+async def found_open(server: Server, run: str, by: str) -> Run[object]:
     """The run, open. Raises RunNotFound, UsageError: it has ended, or nobody says who speaks."""
     from holdfast.cli.looking import describe
 

@@ -74,6 +74,8 @@ MESSAGE: Final = "message"
 PAUSE: Final = "pause"
 RESUME: Final = "resume"
 REWOUND: Final = "rewound"
+RAISE_LIMITS: Final = "raise_limits"
+"""A signal, and an update that is validated."""
 
 BREAKER_REPORT: Final = "report"
 """Of the breaker board."""

@@ -9,6 +9,7 @@ from holdfast.contracts.base import Contract, Json, JsonObject, Record
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
 from holdfast.contracts.digests import digest
 from holdfast.contracts.forks import Fork, ForkInput
+from holdfast.contracts.limits import LimitsRaised
 from holdfast.contracts.messages import Message
 from holdfast.contracts.parked import ParkedNote
 from holdfast.contracts.plans import Usage
@@ -167,6 +168,8 @@ class RunView(Contract):
     effects: list[EffectRecord]
     artifacts: list[ArtifactRef] = []
     """Results too large for the transcript, and attachments: whole in the artifact store."""
+    raises: list[LimitsRaised] = []
+    """Who raised the run's limits, oldest first."""
     usage: Usage
     outcome: RunOutcome | None = None
     parked: ParkedNote | None = None

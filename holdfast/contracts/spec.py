@@ -176,13 +176,17 @@ class BudgetSpec(Contract):
 
 
 class LimitsSpec(Contract):
-    """Where a run must stop. At a limit the agent gets one last turn without tools."""
+    """Where a run must stop. At a limit the agent gets one last turn without tools, to hand back what it has."""
 
     steps: PositiveInt = 20
     calls: PositiveInt = 50
     tokens: PositiveInt | None = None
     cost_usd: Decimal | None = None
     wall_clock_seconds: PositiveFloat | None = None
+    working_time_seconds: PositiveFloat | None = None
+    """As `wall_clock_seconds`, without the time in which the run waits for people or is paused or parked."""
+    at_limit: Literal["finish", "ask"] = "finish"
+    """After the last turn: end as `partial`, or ask the approvers for more and wait."""
     ask_above_usd: Decimal | None = None
     """A human is asked before a plan that may cost more."""
 

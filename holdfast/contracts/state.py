@@ -11,12 +11,13 @@ from holdfast.contracts.artifacts import ArtifactRef
 from holdfast.contracts.base import Record
 from holdfast.contracts.calls import CallRecord, EffectRecord
 from holdfast.contracts.forks import MadeCall, Rewound
+from holdfast.contracts.limits import LimitsRaised
 from holdfast.contracts.messages import Message
 from holdfast.contracts.parked import ParkedNote
 from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import Decision, Ignored, Request
 from holdfast.contracts.run import Carried, RunEvent, RunOutcome, RunStatus, StepRecord
-from holdfast.contracts.spec import AgentSpec
+from holdfast.contracts.spec import AgentSpec, LimitsSpec
 from holdfast.contracts.steering import Cancellation, Pause, PersonMessage
 from holdfast.contracts.undo import DoneCall
 
@@ -37,6 +38,16 @@ class LoopState(Record):
     """Results that did not fit and were sent back."""
     last_turn: str = ""
     """Which limit ends the run with this turn; empty while none does."""
+    limit: str = ""
+    """The field of the `LimitsSpec` that `last_turn` is about; empty where no limit is that can be raised."""
+    limits: LimitsSpec | None = None
+    """The limits since they were raised; None while they are the agent's."""
+    raises: list[LimitsRaised] = []
+    """Who raised the limits, oldest first."""
+    rested_seconds: float = 0.0
+    """How long the run has waited for people so far, or was paused or parked."""
+    rests_since: str | None = None
+    """ISO 8601, UTC: since when only a person moves it; None while it works."""
     archive_after: int = 0
     """The step from which on the run may try again to go on in a new execution: the last try failed."""
     waits_for: str = ""

@@ -104,6 +104,8 @@ def test_only_what_people_write_forbids_unknown_fields() -> None:
         "DecisionInput",
         "MessageInput",
         "Redrive",
+        "NewLimits",
+        "RaiseInput",
         "RunInput",
         "SetLimit",
         "SteerInput",

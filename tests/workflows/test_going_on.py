@@ -88,9 +88,11 @@ async def executions(client: TemporalClient, run: str) -> list[WorkflowHistory]:
 
 
 async def test_it_is_one_run(here: SetStage, impatient: TemporalClient) -> None:
-    """Transcript, keys, steps, events, list and result are those of one run, in however many executions."""
-    async with here(taker, takes, exhausted=False) as on:
+    """Transcript, keys, steps, limits, events and result are those of one run, in however many executions."""
+    few_steps = taker.but(limits=Limits(steps=STEPS // 2))
+    async with here(few_steps, takes, exhausted=False) as on:
         run = await on.start()
+        await run.raise_limits(by="dana", steps=100, calls="+50")
         seen = [event.number async for event in run.events()]
         outcome, view = await run.outcome(), await run.inspect()
         again = [event.number async for event in run.events(after=5)]
@@ -110,6 +112,7 @@ async def test_it_is_one_run(here: SetStage, impatient: TemporalClient) -> None:
     assert [step.number for step in view.steps] == list(range(1, STEPS + 3))
     assert len(chain) >= 3
     assert all(len(history.events) < 1.5 * SUGGESTED_AT for history in chain)
+    assert [raised.after for raised in view.raises] == [{"steps": 100, "calls": 100}]
     assert len(listed) == 1
     began = chain[0].events[0].event_time.ToDatetime(listed[0].started_at.tzinfo)
     assert abs(listed[0].started_at - began) < timedelta(seconds=1)

@@ -12,6 +12,8 @@ from rich.table import Table
 from holdfast.cli.rendering import words
 from holdfast.cli.rendering.screen import line, one_line, safe, text_of, unwrapped
 from holdfast.contracts.requests import Request
+from policies.decisions import asks_for_limits
+from policies.limits import amount, option_of
 
 SHOWN_IN_FULL = 8
 """Up to so many requests are shown with their commands; more become a table."""
@@ -49,6 +51,16 @@ def ways(request: Request, *, by: str, flags: str = "") -> list[Way]:
                 Way("happened", f"holdfast answer {which} happened {who} --result 'JSON'", "it took effect"),
                 Way("run", f"holdfast answer {which} run {who}", "it did not: run the call again"),
                 Way("skip", f"holdfast answer {which} skip {who}", "leave it; the agent is told"),
+            ]
+        case "limit" if asks_for_limits(request):
+            shown = request.arguments or {}
+            field = shown["reached"]
+            again = amount(field, shown["limits"][field])
+            more = f"holdfast raise {shlex.quote(request.run)} {option_of(field)} {who}"
+            return [
+                Way("raise", f"holdfast answer {which} raise {who}", f"go on, with {again} more"),
+                Way("raise", more, "go on, with as much as you say"),
+                Way("finish", f"holdfast answer {which} finish {who}", "end with what there is"),
             ]
         case "limit":
             return [
@@ -98,6 +110,9 @@ def print_request(
         line(console, (request.tool, "bold"), dry or undo, indent=inner)
         print_arguments(console, request, indent=inner + 2)
     line(console, request.why, indent=inner)
+    if asks_for_limits(request) and (handed := (request.arguments or {}).get("handed_back")) is not None:
+        shown = one_line(handed if isinstance(handed, str) else words.as_json(handed), 600)
+        line(console, ("handed back so far: ", "dim"), shown, indent=inner)
     if request.deadline is not None:
         line(
             console, (f"denied if unanswered by {words.day_and_clock(request.deadline)}", "dim"), indent=inner

@@ -13,6 +13,7 @@ from holdfast.contracts.base import Json
 from holdfast.contracts.calls import CallRecord
 from holdfast.contracts.requests import Decision, Request
 from holdfast.contracts.run import RunOutcome, RunView, StepRecord
+from policies.limits import told_raised
 
 TEXT_SHOWN = 600
 """Characters of a plan's words; `--json` has all that is kept."""
@@ -56,6 +57,12 @@ def print_head(console: Console, view: RunView, *, status: str, ui_url: str | No
         told = f"by {one_line(view.paused.by)} at {words.clock(view.paused.at)}{why}"
         line(console, told, indent=9, label=("paused   ", "bold yellow"))
         unwrapped(console, " " * 9, (f"holdfast resume {shlex.quote(view.run)}", "cyan"))
+    for raised in view.raises:
+        why = f": {one_line(raised.reason, 400)}" if raised.reason else ""
+        told = (
+            f"raised to {told_raised(raised.after)} by {one_line(raised.by)} at {words.clock(raised.at)}{why}"
+        )
+        line(console, told, indent=9, label=("limits   ", "dim"))
     for message in view.messages:
         told = f"{one_line(message.by)}: {one_line(message.text, 400)}"
         line(console, told, (" (told with the next plan)", "dim"), indent=9, label=("message  ", "dim"))
