@@ -62,6 +62,8 @@ async def read_items(
     found: list[RecordT] = []
     while start < stop and (part := part_with(parts, kind, start)) is not None:
         items = await read_part(store, part, model)
-        found += items[start - part.start : stop - part.start]
+        found += items[
+            start - part.start : min(stop, part.stop) - part.start
+        ]  # a fork takes over part of a part
         start = part.stop
     return found

@@ -1,95 +1,42 @@
-"""Going back with a run: look at it as of a step, fork it into a new run, rewind it in place."""
+"""Going back with a run: fork it into a new run, rewind it in place."""
 
 from __future__ import annotations
 
-import base64
 import uuid
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
-from temporalio.client import WorkflowQueryFailedError
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from holdfast import archive
 from holdfast.agent import Agent
-from holdfast.artifacts import artifact_store
+from holdfast.checkpointed import Checkpointed, laid_aside, packed
 from holdfast.contracts import names, user_metadata
 from holdfast.contracts.base import Json
-from holdfast.contracts.calls import EffectRecord
-from holdfast.contracts.forks import CheckpointRequest, ForkInput, MadeCall, Rewound, Writes
-from holdfast.contracts.messages import Message
+from holdfast.contracts.forks import ForkInput, MadeCall, Rewound, Writes
 from holdfast.contracts.requests import DecisionInput
-from holdfast.contracts.run import Carried, RunInput, RunView, StepRecord
+from holdfast.contracts.run import RunInput
 from holdfast.contracts.spec import AgentSpec
-from holdfast.contracts.state import ForkPoint, RunCheckpoint
+from holdfast.contracts.state import RunCheckpoint
 from holdfast.errors import UsageError
 from holdfast.promises import in_words
-from holdfast.steered import Steered
 
 if TYPE_CHECKING:
     from holdfast.run import Run
 
-T = TypeVar("T")
-
-MAX_CHECKPOINT_CHARS = 1_800_000
+MAX_INPUT_CHARS = 1_800_000
 """The server takes no input of 2 MB."""
 
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A run after one of its steps, in a line."""
-
-    step: int
-    planner: str
-    calls: tuple[str, ...]
-    """What it did: tool and outcome of each call."""
-    effects: int
-    """Effects so far."""
-    tokens: int
-    cost_usd: Decimal
-    """What its plans have cost so far."""
-    at: str | None
-    """When the step was over; None while it is not."""
+MAX_CARRIED_CHARS = 900_000
+"""A larger checkpoint goes, but for its end, into the artifact store."""
 
 
-class Checkpointed(Steered):
+class Forked(Checkpointed):
     """The part of a `Run` that goes back."""
-
-    if TYPE_CHECKING:
-        _temporal: Any
-
-        @property
-        def id(self) -> str: ...  # noqa: D102  # documented by Run
-        async def inspect(self, *, at: int | None = None) -> RunView: ...  # noqa: D102  # documented by Run
-        async def _query(self, name: str, *args: Any, result_type: Any) -> Any: ...
-
-    async def checkpoints(self) -> list[Checkpoint]:
-        """One entry for each step. Raises as `inspect`."""
-        found: list[Checkpoint] = []
-        tokens, cost = 0, Decimal(0)
-        view = await self.inspect()
-        for step in view.steps:
-            tokens, cost = tokens + step.usage.tokens, cost + step.usage.cost_usd
-            found.append(
-                Checkpoint(
-                    step=step.number,
-                    planner=step.planner,
-                    calls=tuple(f"{call.tool}: {call.status}" for call in step.calls),
-                    effects=len(_effects_until(view.effects, step.number)),
-                    tokens=tokens,
-                    cost_usd=cost,
-                    at=step.finished_at,
-                )
-            )
-        return found
 
     async def fork(
         self,
@@ -126,38 +73,38 @@ class Checkpointed(Steered):
             UsageError: There is no such step or call, or nothing could go on from there.
             RunNotFound: There is no such run.
             NoWorkerAnswers: No worker is up that could tell.
+            ArtifactNotFound, ArtifactStoreFailed: The run is long or large, and the artifact store that
+                `HOLDFAST_ARTIFACTS` names here does not give, or take, what is laid aside.
         """
-        found = await self._point(at)
-        source = unpacked(found.checkpoint)
+        past = await self._past(at)
+        source = past.checkpoint
         spec = _spec(source.spec, agent, instructions, model)
         said = {f"answer {call}" for call in answers or ()} | {f"decision {name}" for name in decisions or ()}
-        changed = [
-            *(["agent"] if spec != source.spec else []),
-            *(["message"] if message else []),
-            *sorted(said),
-        ]
         try:
             fork = ForkInput(
                 run=self.id,
                 at=source.total_steps,
                 by=by,
                 writes=writes,
-                changed=changed,
+                changed=[*_changed(source.spec, spec), *(["message"] if message else []), *sorted(said)],
                 message=message,
                 answers=dict(answers or {}),
                 decisions=dict(decisions or {}),
-                made=found.made,
+                made=await self._made_since(source.total_steps, past.made),
             )
-            carried = packed(source.model_copy(update={"spec": spec}))
-            given = RunInput(agent=spec.name, task=found.task, user=found.user, checkpoint=carried, fork=fork)
+            if why := _misfit(fork, source):
+                raise UsageError(f"Run {self.id} cannot be forked like this: {why}.")
+            source = source.model_copy(update={"spec": spec})
+            carried = packed(source)
+            if len(carried.data) > MAX_CARRIED_CHARS:
+                carried = packed(await laid_aside(self.id, source))
+            given = RunInput(agent=spec.name, task=past.task, user=past.user, checkpoint=carried, fork=fork)
         except ValidationError as error:
             raise UsageError(f"A fork cannot start like this. {in_words(error)}") from None
-        if why := _misfit(fork, source):
-            raise UsageError(f"Run {self.id} cannot be forked like this: {why}.")
-        if len(carried.data) > MAX_CHECKPOINT_CHARS:
+        if (size := len(given.model_dump_json())) > MAX_INPUT_CHARS:
             raise UsageError(
-                f"Run {self.id} is too large after step {fork.at} to be handed over ({len(carried.data):,} "
-                f"characters, and {MAX_CHECKPOINT_CHARS:,} is the limit): fork it at an earlier step."
+                f"The fork of run {self.id} at step {fork.at} would be started with {size:,} characters, and "
+                f"{MAX_INPUT_CHARS:,} is the limit: fork it at another step, or give shorter answers."
             )
         name = id or f"{self.id}-fork-{uuid.uuid4().hex[:8]}"
         try:
@@ -169,7 +116,7 @@ class Checkpointed(Steered):
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 memo={user_metadata.PARENT_MEMO: self.id},
                 static_summary=user_metadata.summary(f"{spec.name}: fork of {self.id} at step {fork.at}"),
-                static_details=user_metadata.details(found.task[:2000]),
+                static_details=user_metadata.details(past.task[:2000]),
             )
         except WorkflowAlreadyStartedError:
             raise UsageError(f"Run {name!r} exists already: choose another id for the fork.") from None
@@ -191,7 +138,7 @@ class Checkpointed(Steered):
         """
         if not by.strip():
             raise UsageError("Say who rewinds, in `by`.")
-        made = (await self._point(to)).made
+        made = await self.made_since(to)
         event, execution = await self._plan_after(to)
         await self._temporal.workflow_service.reset_workflow_execution(
             ResetWorkflowExecutionRequest(
@@ -210,64 +157,12 @@ class Checkpointed(Steered):
         await self._signal(names.REWOUND, Rewound(to=to, by=by, reason=reason, made=made))
         return made
 
-    async def made_since(self, step: int) -> list[MadeCall]:
-        """What the run has really done after a step, and has not taken back itself. Raises as `fork`."""
-        return (await self._point(step)).made
-
-    async def _inspect_at(self, at: int) -> RunView:
-        found = await self._point(at)
-        past = unpacked(found.checkpoint)
-        text = past.transcript
-        store, parts = artifact_store(), past.archive
-
-        async def laid_aside(kind: Any, model: type[BaseModel], stop: int) -> list[Any]:
-            return await archive.read_items(store, parts, model, kind, start=0, stop=stop) if stop > 0 else []
-
-        messages = await laid_aside("messages", Message, max(text.start, text.archived))
-        messages += text.messages[max(text.archived - text.start, 0) :]
-        first = past.steps[0].number - 1 if past.steps else past.total_steps
-        steps = [*await laid_aside("steps", StepRecord, first), *past.steps]
-        return RunView(
-            run=self.id,
-            agent=past.spec.name,
-            digest=past.spec.digest,
-            task=found.task[:2000],
-            user=found.user,
-            dry_run=past.dry_run,
-            status=past.outcome.status if past.outcome else past.status,
-            started_at=past.started_at,
-            finished_at=past.finished_at,
-            steps=steps,
-            total_steps=past.total_steps,
-            requests=past.requests,
-            decisions=past.decisions,
-            ignored=past.ignored,
-            messages=past.loop.messages,
-            paused=past.loop.paused,
-            effects=past.effects,
-            usage=past.usage,
-            outcome=past.outcome,
-            transcript=messages,
-        )
-
-    async def _point(self, at: int | None) -> ForkPoint:
-        try:
-            found: ForkPoint = await self._query(
-                names.CHECKPOINT, CheckpointRequest(at=at), result_type=ForkPoint
-            )
-        except Exception as error:
-            if isinstance(error.__cause__, WorkflowQueryFailedError) and "no checkpoint" in str(
-                error.__cause__
-            ):
-                raise UsageError(f"Run {self.id}: {error.__cause__}.") from None
-            raise
-        return found
-
     async def _plan_after(self, step: int) -> tuple[int, str]:
         """The event that completed the workflow task which asked for the plan after `step`, and its execution."""
-        execution = (await self._handle.describe()).run_id
+        execution = await self._execution_of(step) or (await self._handle.describe()).run_id
         kind = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
-        async for event in self._handle.fetch_history_events():
+        handle = self._temporal.get_workflow_handle(self.id, run_id=execution)
+        async for event in handle.fetch_history_events():
             asked = event.activity_task_scheduled_event_attributes
             if event.event_type != kind or asked.activity_type.name != names.PLAN:
                 continue
@@ -279,23 +174,17 @@ class Checkpointed(Steered):
         )
 
 
-def unpacked(carried: Carried) -> RunCheckpoint:
-    """The checkpoint in what a run hands over."""
-    return RunCheckpoint.model_validate_json(zlib.decompress(base64.b64decode(carried.data)))
-
-
-def packed(checkpoint: RunCheckpoint) -> Carried:
-    """A checkpoint as a run's input holds it."""
-    data = zlib.compress(checkpoint.model_dump_json().encode(), 6)
-    return Carried(
-        execution=checkpoint.execution,
-        step=checkpoint.total_steps,
-        data=base64.b64encode(data).decode("ascii"),
-    )
-
-
-def _effects_until(effects: list[EffectRecord], step: int) -> list[EffectRecord]:
-    return [one for one in effects if int(one.call.partition(".")[0]) <= step]
+def _changed(source: AgentSpec, spec: AgentSpec) -> list[str]:
+    """What of the agent a fork changes: `instructions`, `model`, or else `agent`."""
+    if spec == source:
+        return []
+    instructions = {"instructions": source.instructions}
+    models = {"ladder": source.ladder}
+    found = [
+        *(["instructions"] if spec.instructions != source.instructions else []),
+        *(["model"] if spec.ladder != source.ladder else []),
+    ]
+    return found if spec.model_copy(update={**instructions, **models}) == source else ["agent"]
 
 
 def _spec(

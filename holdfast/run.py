@@ -52,7 +52,7 @@ from holdfast.errors import (
     RunNotFound,
     UsageError,
 )
-from holdfast.forked import Checkpointed
+from holdfast.forked import Forked
 from holdfast.promises import in_words
 from holdfast.undoing import undo
 
@@ -67,7 +67,7 @@ FASTEST_POLL_SECONDS = 0.1
 SLOWEST_POLL_SECONDS = 2.0
 
 
-class Run(Checkpointed, Generic[OutT]):
+class Run(Forked, Generic[OutT]):
     """A run. Made by `Client.start` and `Client.run`."""
 
     def __init__(self, temporal: TemporalClient, run: str, agent: Agent[OutT] | None = None) -> None:

@@ -48,6 +48,13 @@ def _answers(before: UndoOutcome, asked: UndoInput) -> bool:
     return same and bool(before.calls) and all(call.outcome != "failed" for call in before.calls)
 
 
+async def taken_back(temporal: TemporalClient, run: str) -> set[tuple[str, str]]:
+    """The calls (id and `rewound`) that undos of this run have taken back; one under way is waited for."""
+    before = await _before(temporal, f"{run}/undo")
+    calls = [] if before is None else [*before.calls, *before.earlier]
+    return {(one.call, one.rewound) for one in calls if one.outcome == "undone"}
+
+
 async def _before(temporal: TemporalClient, name: str) -> UndoOutcome | None:
     """What came of the last undo of this run, once it is over; None: there was none."""
     handle = temporal.get_workflow_handle(name)

@@ -5,10 +5,7 @@ from collections.abc import Iterable
 from holdfast.contracts.calls import CallRecord
 from holdfast.contracts.forks import MadeCall, Writes
 from holdfast.contracts.spec import AgentSpec, ToolSpec
-from holdfast.contracts.undo import DoneCall
 from policies.approval import Clearance
-from policies.effects import fingerprint
-from policies.undoing import step_of
 
 
 def careful(
@@ -49,18 +46,3 @@ def _same(one: MadeCall, tool: ToolSpec, record: CallRecord) -> bool:
     return one.fingerprint == record.fingerprint or (
         bool(record.idempotency_key) and one.idempotency_key == record.idempotency_key
     )
-
-
-def made_after(run: str, done: Iterable[DoneCall], step: int) -> list[MadeCall]:
-    """The writing calls that a run made after a step and has not taken back itself."""
-    return [
-        MadeCall(
-            run=run,
-            call=one.input.call,
-            tool=one.tool.name,
-            fingerprint=fingerprint(one.tool.name, one.input.arguments),
-            idempotency_key=one.input.idempotency_key,
-        )
-        for one in done
-        if step_of(one.input.call) > step and not one.undone
-    ]

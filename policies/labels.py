@@ -77,6 +77,11 @@ def details(view: RunView) -> str:
         "",
         f"> {_line(view.task, 300)}",
     ]
+    if view.fork:
+        by = f" by {_line(view.fork.by, 100)}" if view.fork.by else ""
+        changed = f", changed: {_line(', '.join(view.fork.changed), 300)}" if view.fork.changed else ""
+        writes = {"simulate": "simulated", "ask": "asked about", "run": "made"}[view.fork.writes]
+        lines += ["", f"Fork of `{view.fork.run}` at step {view.fork.at}{by}{changed}. Writes are {writes}."]
     if view.steps:
         last = view.steps[-1]
         lines += ["", f"Last plan by {last.planner}: {_line(last.text, 300) or '(no words)'}"]

@@ -334,7 +334,7 @@ class AgentRun:
     @workflow.query(name=names.CHECKPOINT, description="The run as it was after a step")
     def checkpoint(self, asked: CheckpointRequest) -> ForkPoint:
         """The run as it was after a step, and what it has done since."""
-        return forking.point(self._started(), asked.at)
+        return forking.point(self._started(), asked.at, asked.start)
 
     @workflow.signal(name=names.REWOUND, description="Tell a run that was reset what it had done since")
     @any_payloads

@@ -7,8 +7,10 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from holdfast.contracts.archive import ArchivedPart
 from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.calls import CallRecord
+from holdfast.contracts.digests import digest
 from holdfast.contracts.forks import ForkInput, MadeCall, Rewound
 from holdfast.contracts.messages import text_block
 from holdfast.contracts.requests import Decision, DecisionInput
@@ -16,14 +18,14 @@ from holdfast.contracts.spec import ToolSpec
 from holdfast.contracts.state import ForkPoint, LoopState, RunCheckpoint, StepMark, TranscriptState
 from policies import feedback
 from policies.approval import Clearance
-from policies.forking import careful, made_after
+from policies.forking import careful
 from policies.json_safety import safe, shorten
 from policies.undoing import step_of
 from workflows.any_payloads import NOTHING
 from workflows.call_execution import Answer, CallExecution
 from workflows.checkpointing import dump, pack
 from workflows.human_desk import HumanDesk
-from workflows.run_state import PREVIEW_CHARS, RunState
+from workflows.run_state import MAX_ANSWER_BYTES, PREVIEW_CHARS, RunState
 
 TOLD_WITHIN_SECONDS = 10.0
 """So long a rewound run waits, before its first write, to be told what it had done since."""
@@ -60,8 +62,11 @@ def mark(state: RunState) -> None:
     )
 
 
-def point(state: RunState, at: int | None) -> ForkPoint:
-    """The run as it was after a step. Raises ApplicationError of type NoCheckpoint, with those that there are."""
+def point(state: RunState, at: int | None, start: int = 0) -> ForkPoint:
+    """The run as it was after a step. Raises ApplicationError of type NoCheckpoint, with those that there are.
+
+    What was made to outside, and what happened, is not in it: nothing that goes on from it looks at that.
+    """
     first, last = (state.marks[0].number, state.marks[-1].number) if state.marks else (0, 0)
     found = next((one for one in state.marks if one.number == (last if at is None else at)), None)
     if found is None:
@@ -70,10 +75,16 @@ def point(state: RunState, at: int | None) -> ForkPoint:
             type="NoCheckpoint",
         )
     fork, rewind = state.given.fork, state.loop.rewind
-    before = [*(fork.made if fork else ()), *(rewind.made if rewind else ())]
-    made = [*before, *made_after(state.run, state.done_calls, found.number)]
     carried = pack(_cut(dump(state), found))
-    return ForkPoint(task=state.given.task, user=state.given.user, checkpoint=carried, made=made)
+    page = carried.data[start : start + MAX_ANSWER_BYTES]
+    return ForkPoint(
+        task=state.given.task,
+        user=state.given.user,
+        checkpoint=carried.model_copy(update={"data": page}),
+        made=[*(fork.made if fork else ()), *(rewind.made if rewind else ())],
+        total=len(carried.data),
+        digest=digest(carried.data),
+    )
 
 
 def _cut(whole: RunCheckpoint, found: StepMark) -> RunCheckpoint:
@@ -93,10 +104,11 @@ def _cut(whole: RunCheckpoint, found: StepMark) -> RunCheckpoint:
             "ignored": [one for one in whole.ignored if one.at <= found.at],
             "effects": [one for one in whole.effects if step_of(one.call) <= step],
             "total_effects": found.effects,
-            "done_calls": [one for one in whole.done_calls if step_of(one.input.call) <= step],
+            "done_calls": [],
             "total_done_calls": found.done_calls,
-            "events": whole.events[: found.events - (whole.total_events - len(whole.events))],
+            "events": [],
             "total_events": found.events,
+            "archive": _cut_archive(whole.archive, found),
             "usage": found.usage,
             "context_tokens": found.context_tokens,
             "finished_at": whole.finished_at if found.ended else None,
@@ -107,6 +119,10 @@ def _cut(whole: RunCheckpoint, found: StepMark) -> RunCheckpoint:
 
 def _cut_transcript(whole: TranscriptState, found: StepMark) -> TranscriptState:
     held = found.messages - whole.start
+    if held < 0:  # laid aside since, by an execution that was about to end: whoever asks fills it up
+        nothing = {"start": found.messages, "messages": [], "sizes": [], "digests": [], "results": []}
+        told = {"archived": found.messages, "planned": found.planned}
+        return whole.model_copy(update={**nothing, **told})
     return whole.model_copy(
         update={
             "messages": whole.messages[:held],
@@ -119,11 +135,22 @@ def _cut_transcript(whole: TranscriptState, found: StepMark) -> TranscriptState:
     )
 
 
+def _cut_archive(parts: Iterable[ArchivedPart], found: StepMark) -> list[ArchivedPart]:
+    stops = {"messages": found.messages, "steps": found.number, "events": found.events}
+    stops["done_calls"] = found.done_calls
+    return [
+        part.model_copy(update={"stop": min(part.stop, stops[part.kind])})
+        for part in parts
+        if part.start < stops[part.kind]
+    ]
+
+
 def start_of_fork(source: RunCheckpoint) -> RunCheckpoint:
     """What a fork begins with: what was said and done up to the step, and a record of its own."""
     now = workflow.now().isoformat(timespec="milliseconds")
     steps = [one.model_copy(deep=True) for one in source.steps]
-    for call in (call for step in steps for call in step.calls):
+    keyed = [one.model_copy() for one in source.keyed_calls]
+    for call in (*keyed, *(call for step in steps for call in step.calls)):
         if call.dry_run:  # it was not made, so it keeps nobody from making it
             call.idempotency_key = ""
     fresh = LoopState()
@@ -136,6 +163,7 @@ def start_of_fork(source: RunCheckpoint) -> RunCheckpoint:
             "status": "starting",
             "loop": loop,
             "steps": steps,
+            "keyed_calls": keyed,
             "requests": [],
             "ignored": [],
             "effects": [],

@@ -219,7 +219,7 @@ class RunState:
         """Note what a writing call did, and keep what its undo would need."""
         if not record.dry_run:
             asked = self.tool_input(record).model_copy(update={"result": result})
-            self.done_calls.append(DoneCall(input=asked, tool=tool))
+            self.done_calls.append(DoneCall(input=asked, tool=tool, rewound=self.loop.rewound))
         self.total_effects += 1
         outcome: Literal["done", "simulated", "unknown"] = (
             "unknown" if unknown else "simulated" if record.dry_run else "done"

@@ -27,11 +27,11 @@ class UndoRun:
     async def run(self, given: RawValue = NOTHING) -> UndoOutcome:
         """Undo every chosen call that can be undone; what cannot be is listed."""
         asked = read_input(given, UndoInput, start=STARTED_WITH)
-        before = {one.call: one for one in asked.earlier if one.outcome == "undone"}
+        before = {(one.call, one.rewound): one for one in asked.earlier if one.outcome == "undone"}
         undone: list[UndoneCall] = []
         for done in undoing.to_take_back(await _known(asked), asked.calls, asked.to_step):
-            call = done.input.call
-            undone.append(before.pop(call) if call in before else await take_back(done))
+            found = before.pop((done.input.call, done.rewound), None)
+            undone.append(await take_back(done) if found is None else found)
             workflow.set_current_details(undoing.in_words(undone))
         return UndoOutcome(
             run=asked.run,

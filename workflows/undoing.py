@@ -19,11 +19,12 @@ from workflows.run_state import RunState
 
 async def take_back(done: DoneCall) -> UndoneCall:
     """Run the call's undo, tried again as its tool says; what came of it."""
-    call, tool = done.input.call, done.tool.name
+    tool = done.tool.name
+    found = UndoneCall(call=done.input.call, tool=tool, outcome="undone", rewound=done.rewound)
     if done.undone:
-        return UndoneCall(call=call, tool=tool, outcome="undone")
+        return found
     if not done.tool.has_undo:
-        return UndoneCall(call=call, tool=tool, outcome="irreversible")
+        return found.model_copy(update={"outcome": "irreversible"})
     try:
         await workflow.execute_activity(
             tool + names.UNDO_SUFFIX,
@@ -32,8 +33,8 @@ async def take_back(done: DoneCall) -> UndoneCall:
             **as_kwargs(undo_options(done.tool, call_summary(f"undo {tool}", done.input.arguments))),
         )
     except ActivityError as error:
-        return UndoneCall(call=call, tool=tool, outcome="failed", failure=read_failure(error).failure)
-    return UndoneCall(call=call, tool=tool, outcome="undone")
+        return found.model_copy(update={"outcome": "failed", "failure": read_failure(error).failure})
+    return found
 
 
 async def done_calls_of(run: str) -> list[DoneCall]:

@@ -1,10 +1,12 @@
 """Going back: a run as of a step, what a fork of it changes, and what a rewind leaves behind."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
 from holdfast.contracts.base import Contract, Json
+from holdfast.contracts.calls import ToolInput
+from holdfast.contracts.digests import digest
 from holdfast.contracts.requests import DecisionInput
 
 Writes = Literal["simulate", "ask", "run"]
@@ -20,6 +22,17 @@ class MadeCall(Contract):
     fingerprint: str
     """Equal for equal tool and arguments."""
     idempotency_key: str
+
+    @classmethod
+    def of(cls, run: str, asked: ToolInput) -> Self:
+        """The call that a run made with this input."""
+        return cls(
+            run=run,
+            call=asked.call,
+            tool=asked.tool,
+            fingerprint=digest([asked.tool, asked.arguments]),
+            idempotency_key=asked.idempotency_key,
+        )
 
 
 class Fork(Contract):
@@ -49,9 +62,13 @@ class ForkInput(Fork):
 
 
 class CheckpointRequest(Contract):
-    """Asks for the run as it was after a step; None means the last one that is over."""
+    """Asks for the run as it was after a step; None means the last one that is over.
+
+    Of a checkpoint that one answer does not hold, `start` asks for what comes behind so many characters.
+    """
 
     at: int | None = None
+    start: int = 0
 
 
 class Rewound(Contract):

@@ -155,9 +155,14 @@ class RunCheckpoint(Record):
 
 
 class ForkPoint(Record):
-    """A run as it was after a step, and the writing calls that it has really made since."""
+    """A run as it was after a step: of its checkpoint's data, as much as an answer holds."""
 
     task: str
     user: str | None = None
     checkpoint: Carried
     made: list[MadeCall] = []
+    """What the forks and rewinds that led to this run went back behind."""
+    total: int = 0
+    """Characters of the whole data."""
+    digest: str = ""
+    """Of the whole data: tells whether pages belong together."""

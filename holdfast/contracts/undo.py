@@ -20,6 +20,8 @@ class UndoneCall(Contract):
     tool: str
     outcome: Literal["undone", "failed", "irreversible"]
     failure: Failure | None = None
+    rewound: str = ""
+    """As of the `DoneCall`."""
 
 
 class UndoInput(Contract):
@@ -47,6 +49,8 @@ class DoneCall(Contract):
     tool: ToolSpec
     undone: bool = False
     """The run itself has taken it back."""
+    rewound: str = ""
+    """Tells a call made after a rewind from one of the same id before it; empty where there was none."""
 
 
 class EffectsRequest(Contract):

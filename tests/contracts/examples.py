@@ -205,7 +205,7 @@ STEP = run.StepRecord(
     position=5,
     calls=[CALL],
 )
-UNDONE = undo.UndoneCall(call="3.1", tool="ec2.stop", outcome="failed", failure=FAILURE)
+UNDONE = undo.UndoneCall(call="3.1", tool="ec2.stop", outcome="failed", failure=FAILURE, rewound="ab12cd")
 OUTCOME = run.RunOutcome(
     run="ticket-88",
     agent="cloud-costs",
@@ -258,7 +258,7 @@ def examples() -> dict[str, BaseModel]:
             choice="approve",
         ),
         "Defect": plans.Defect(block=2, message="it is no JSON"),
-        "DoneCall": undo.DoneCall(input=TOOL_INPUT, tool=STOP, undone=True),
+        "DoneCall": undo.DoneCall(input=TOOL_INPUT, tool=STOP, undone=True, rewound="ab12cd"),
         "EffectRecord": EFFECT,
         "EffectsRequest": undo.EffectsRequest(run="ticket-88", after=7),
         "EventsRequest": run.EventsRequest(after=7, limit=9),

@@ -34,10 +34,12 @@ EXAMPLES: dict[str, BaseModel] = {
         ladder=(ModelRung(kind="model", model="claude-sonnet-4-5"),),
         on_failure="rollback",
     ),
-    "CheckpointRequest": CheckpointRequest(at=3),
+    "CheckpointRequest": CheckpointRequest(at=3, start=1_000_000),
     "Fork": FORK,
     "ForkInput": FORK_INPUT,
-    "ForkPoint": ForkPoint(task="Cut our spend.", user="ana", checkpoint=CARRIED, made=[MADE]),
+    "ForkPoint": ForkPoint(
+        task="Cut our spend.", user="ana", checkpoint=CARRIED, made=[MADE], total=2_000_000, digest="0123"
+    ),
     "LoopState.back": LOOP,
     "MadeCall": MADE,
     "Rewound": REWOUND,

@@ -6,11 +6,10 @@ import pytest
 
 from holdfast.contracts.calls import CallRecord
 from holdfast.contracts.forks import MadeCall, Writes
-from holdfast.contracts.undo import DoneCall
 from policies.approval import Clearance
 from policies.effects import fingerprint
-from policies.forking import careful, made_after
-from tests.contracts.examples import AGENT, ARGUMENTS, STOP, TOOL_INPUT
+from policies.forking import careful
+from tests.contracts.examples import AGENT, ARGUMENTS, STOP
 
 READ = STOP.model_copy(update={"effect": "read"})
 RECORD = CallRecord(
@@ -66,12 +65,3 @@ def test_who_is_asked_anyway_is_told_of_the_first_time_too() -> None:
     found = careful(asked, AGENT, STOP, RECORD, writes="run", made=[SAME])
     assert (found.by, found.expires_in_seconds) == ("finops", 60)
     assert found.why.endswith("may still stand; it is dear")
-
-
-def test_what_was_made_is_what_was_done_after_the_step_and_stands() -> None:
-    """Earlier calls and those that the run has taken back are not among it."""
-    done = [
-        DoneCall(input=TOOL_INPUT.model_copy(update={"call": name}), tool=STOP, undone=undone)
-        for name, undone in (("1.1", False), ("3.1", False), ("3.2", True))
-    ]
-    assert [one.call for one in made_after("r", done, 1)] == ["3.1"]

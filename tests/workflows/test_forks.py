@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from holdfast import Agent, PastCall, Run, Tool, ToolContext, UsageError, tool
+from holdfast.artifacts import VARIABLE
 from holdfast.contracts.requests import DecisionInput
 from holdfast.testing import ModelRequest, Step, call, finish, say
 from tests.stage import CLAUDE, SetStage, Stage
@@ -92,7 +94,7 @@ async def test_a_fork_at_any_step_pays_for_and_repeats_nothing(stage: SetStage) 
             assert sum(1 for message in told if message["role"] == "assistant") == at
             view = await fork.inspect()
             assert view.fork is not None
-            assert (view.fork.run, view.fork.at, view.fork.changed) == (run.id, at, ["agent"])
+            assert (view.fork.run, view.fork.at, view.fork.changed) == (run.id, at, ["instructions"])
             assert (len(view.steps), view.usage.model_calls, view.effects) == (at + 1, 1, [])
         assert written == WORLD
         assert await history_of(on, run) == before
@@ -250,3 +252,44 @@ async def test_an_open_run_is_rewound_where_it_waits(stage: SetStage) -> None:
         assert await run.rewind(to=1, by="dana") == []
         assert await run.result() == "without"
         assert (await run.inspect()).requests == []
+
+
+async def test_a_large_run_is_handed_over_by_the_artifact_store(
+    stage: SetStage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A checkpoint beyond what an input holds: its older messages are laid aside, and the agent is told them all."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+
+    @tool(effect="read", max_result_chars=300_000)
+    async def dig(deep: int) -> str:
+        """Dig something up that nobody can compress."""
+        return random.Random(deep).randbytes(140_000).hex()
+
+    agent = agent_with(dig)
+    script = [*(call("dig", deep=n) for n in range(8)), say("ok"), say("forked")]
+    async with stage(agent, script, seconds=90, strict_sandbox=False) as on:
+        run = await on.start()
+        await run.result()
+        fork = await forked(on, run, at=8, message="Once more.")
+        assert await fork.result() == "forked"
+        told = [b for m in on.model.requests[-1].messages for b in m["content"] if b["type"] == "tool_result"]
+        assert [len(one["content"]) for one in told] == [280_000] * 8
+        again = await fork.inspect(at=9)
+        assert again.transcript is not None
+        assert [step.number for step in again.steps] == list(range(1, 10))
+        assert len(again.transcript) == 18
+
+
+async def test_what_was_undone_may_be_done_again_after_a_rewind(stage: SetStage) -> None:
+    """It is not asked about, and a later undo takes the second one back too, though its call has the same id."""
+    script = [call("look", where="here"), call("write", line="a"), say("first")]
+    async with stage(WRITER, [*script, call("write", line="a"), say("second")], seconds=90) as on:
+        run = await on.start()
+        await run.result()
+        await run.undo(by="dana", to_step=1)
+        assert WORLD == []
+        assert await run.rewind(to=1, by="dana") == []
+        assert await run.result() == "second"
+        assert WORLD == ["a"]
+        assert [(one.call, one.outcome) for one in (await run.undo(by="dana")).calls] == [("2.1", "undone")]
+    assert WORLD == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest_asyncio
 from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowHistory
 
-from holdfast import Agent, Limits, PastCall, ToolContext, tool
+from holdfast import Agent, Limits, PastCall, ToolContext, UsageError, tool
 from holdfast.artifacts import VARIABLE
 from holdfast.contracts.run import EventsRequest, RunEvent
 from holdfast.contracts.state import RunCheckpoint
@@ -129,6 +130,67 @@ async def test_undoing_it_reaches_back_to_the_first_execution(here: SetStage) ->
 
     assert [one.outcome for one in undone.calls] == ["undone"] * STEPS
     assert list(range(STEPS, 0, -1)) == GIVEN_BACK
+
+
+def takes_until_told(request: ModelRequest) -> Step:
+    """As `takes`; whoever is told to end does."""
+    return finish(result="ended") if "End." in request.body["system"][0]["text"] else takes(request)
+
+
+async def test_it_goes_back_over_its_executions(here: SetStage, impatient: TemporalClient) -> None:
+    """Any step of any execution can be looked at, forked and gone back to, also when all are closed."""
+    async with here(taker, takes_until_told, exhausted=False, strict_sandbox=False, seconds=120) as on:
+        run = await on.start()
+        await run.outcome()
+        whole = await run.inspect()
+        lines = await run.checkpoints()
+        assert [one.step for one in lines] == [step.number for step in whole.steps]
+        assert (lines[4].effects, lines[-1].effects) == (5, STEPS)
+        first = (await executions(impatient, run.id))[0]
+        boundary = int(re.findall(r"archive up to step (\d+)", str(first.events))[0])
+        for at in (0, 3, boundary, boundary + 1, STEPS + 2):
+            past = await run.inspect(at=at)
+            assert past.steps == whole.steps[:at]
+            assert past.transcript is not None
+            assert len(past.transcript) == 1 + 2 * at - (at == STEPS + 2)
+            assert len(past.effects) == min(at, STEPS)
+        with pytest.raises(UsageError, match="no checkpoint of step 99"):
+            await run.inspect(at=99)
+
+        paid = len(on.model.requests)
+        for at in (3, boundary):
+            fork = await run.fork(at=at, instructions="End.", by="dana")
+            on.runs.append(fork)
+            assert await fork.result() == "ended"
+            assert len((await fork.inspect()).steps) == at + 1
+            told = [
+                b for m in on.model.requests[-1].messages for b in m["content"] if b["type"] == "tool_result"
+            ]
+            assert [one["content"][:7].strip(" .") for one in told] == [f"took {n + 1}" for n in range(at)]
+            with pytest.raises(
+                UsageError, match=f"is a fork of {run.id} at step {at}: look for step 1 there"
+            ):
+                await fork.inspect(at=1)
+        assert len(on.model.requests) == paid + 2
+
+        other = await run.fork(
+            at=3,
+            answers={"3.1": "it was gone"},
+            message="Take no more.",
+            agent=taker.but(instructions="End."),
+        )
+        on.runs.append(other)
+        await other.result()
+        assert on.told() == ["it was gone"]
+
+        made = await run.made_since(3)
+        assert [one.call for one in made] == [f"{n}.1" for n in range(4, STEPS + 1)]
+        assert await run.rewind(to=3, by="dana") == made
+        request = await run.next_request()
+        assert f"run {run.id} has done this already, as call 4.1" in request.why
+        await run.cancel()
+        assert [one.call for one in (await run.outcome()).effects] == ["1.1", "2.1", "3.1"]
+        assert [one.call for one in (await run.undo(by="dana")).calls] == ["3.1", "2.1", "1.1"]
 
 
 async def test_a_worker_that_has_forgotten_reads_what_was_laid_aside(here: SetStage) -> None:
