@@ -52,10 +52,19 @@ def plan_activity(registry: AgentRegistry, cache: TranscriptCache, breakers: Bre
             outcome = await _ask(registry, spec, asked, messages, live, breakers=breakers)
             outcome = await with_misfits(registry.version(asked.agent, asked.digest), outcome)
             _check_size(outcome)
-        cache.append(asked.run, asked.after, Message(role="assistant", content=outcome.content))
+        if _ends(outcome):
+            cache.forget(asked.run)
+        else:
+            cache.append(asked.run, asked.after, Message(role="assistant", content=outcome.content))
         return outcome.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
 
     return plan
+
+
+def _ends(outcome: PlanOutcome) -> bool:
+    """Whether the run most likely ends with this answer: it hands in a result, or calls nothing."""
+    calls = [block.get("name") for block in outcome.content if block.get("type") == "tool_use"]
+    return not calls or calls == [names.FINISH]
 
 
 def _check_size(outcome: PlanOutcome) -> None:

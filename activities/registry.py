@@ -9,6 +9,9 @@ from holdfast.errors import AgentNotServed, DefinitionError
 from holdfast.promises import Guard, guard_name
 from holdfast.tools import Tool
 
+LEARNED_AT_MOST = 200
+"""Each change of an agent is a version of its own, and a worker lives long; a forgotten one is asked for again."""
+
 
 class AgentRegistry:
     """Agents by name, and specs by digest.
@@ -20,6 +23,7 @@ class AgentRegistry:
     def __init__(self, agents: Iterable[Agent[Any]]) -> None:
         self._agents: dict[str, Agent[Any]] = {}
         self._specs: dict[str, AgentSpec] = {}
+        self._learned: dict[str, AgentSpec] = {}
         for agent in agents:
             if agent.name in self._agents and self._agents[agent.name] is not agent:
                 raise DefinitionError(f"Two agents are named {agent.name!r}; a worker serves one of a name.")
@@ -47,11 +51,13 @@ class AgentRegistry:
 
     def spec(self, digest: str) -> AgentSpec | None:
         """The spec of that digest, if it is known here."""
-        return self._specs.get(digest)
+        return self._specs.get(digest) or self._learned.get(digest)
 
     def learn(self, spec: AgentSpec) -> None:
-        """Keep the spec of a run under way."""
-        self._specs[spec.digest] = spec
+        """Keep the spec of a run under way; of many, those that were learned last."""
+        self._learned[spec.digest] = spec
+        while len(self._learned) > LEARNED_AT_MOST:
+            del self._learned[next(iter(self._learned))]
 
     def tool(self, agent: str, name: str) -> Tool[..., Any] | None:
         """The code of an agent's tool, if this worker has it."""

@@ -3,7 +3,7 @@
 import re
 
 from bench.floor import page
-from holdfast import Agent, Approval, Call, Finish, Limits, PlanView, Rules, tool
+from holdfast import Agent, Approval, Call, Finish, Limits, Model, PlanView, Rules, tool
 
 
 @tool(effect="read")
@@ -40,3 +40,11 @@ reader = Agent(
 )
 
 payer = Agent(name="payer", instructions="Pay.", tools=[pay], ladder=[Rules(pay_once)], autonomy="supervised")
+
+talker = Agent(
+    name="talker",
+    instructions="Read pages.",
+    tools=[read_page],
+    ladder=[Model("claude-haiku-4-5")],
+    budgets=[],  # what it costs is not the point
+)

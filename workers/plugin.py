@@ -43,6 +43,17 @@ against clocks and random off them, so the tests run strict, and a lint forbids 
 STRICT_PASSED_THROUGH = ("jsonschema_rs", "pydantic", "annotated_types")
 """A compiled module cannot be loaded twice."""
 
+DRAIN = timedelta(seconds=10)
+"""What runs when a worker is told to stop gets so long to finish."""
+
+SDK_DEFAULTS: dict[str, Any] = {
+    "sticky_queue_schedule_to_start_timeout": timedelta(seconds=10),
+    "max_heartbeat_throttle_interval": timedelta(seconds=60),
+    "default_heartbeat_throttle_interval": timedelta(seconds=30),
+    "graceful_shutdown_timeout": timedelta(),
+}
+"""What the SDK has where nobody said anything: these are replaced by what a durable agent needs."""
+
 
 @contextlib.asynccontextmanager
 async def _closing(breakers: Breakers) -> AsyncIterator[None]:
@@ -74,6 +85,8 @@ class HoldfastPlugin(SimplePlugin):
         self._strict_sandbox = strict_sandbox
         guard = Breakers(breakers)
         registry, cache = AgentRegistry(agents), TranscriptCache(transcript_cache_bytes)
+        self.shed = cache.shed
+        """Let go of the transcripts that it remembers; the number of bytes that they took, about."""
         self.agents = registry.names
         modules = STRICT_PASSED_THROUGH if strict_sandbox else PASSED_THROUGH
 
@@ -113,9 +126,10 @@ class HoldfastPlugin(SimplePlugin):
             "sticky_queue_schedule_to_start_timeout": timedelta(seconds=1),
             "max_heartbeat_throttle_interval": timedelta(milliseconds=200),
             "default_heartbeat_throttle_interval": timedelta(milliseconds=200),
-            "graceful_shutdown_timeout": timedelta(seconds=10),
+            "graceful_shutdown_timeout": DRAIN,
         }
-        return {**config, **defaults}
+        given = {name: value for name, value in config.items() if value != SDK_DEFAULTS.get(name, value)}
+        return {**config, **defaults, **given}  # type: ignore[typeddict-item]  # each is of the config itself
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:  # noqa: A002  # the SDK's name
         """Serve the namespace's accounts beside the worker's own queue, wherever their runs are."""

@@ -14,6 +14,7 @@ NOT_COMPLETED = 1
 MISTAKE = 2
 NOBODY_ANSWERS = 3
 BUG = 70
+RESTART = 75
 INTERRUPTED = 130
 
 EXIT_CODES = """\
@@ -22,7 +23,8 @@ EXIT_CODES = """\
   1   the run ended, but not completed; or a replay disagrees, or the doctor found a problem
   2   the command, or what it names, must be changed
   3   no server answers, or no worker
-  70  a bug in Holdfast; HOLDFAST_DEBUG=1 shows where"""
+  70  a bug in Holdfast; HOLDFAST_DEBUG=1 shows where
+  75  the worker has reached its --max-memory: start it again"""
 
 
 def tell(error: BaseException, *, as_json: bool) -> int:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
+import threading
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from holdfast.cli.command import Server, command
+from holdfast.cli.ending import OK, RESTART
 from holdfast.errors import UsageError
 
 if TYPE_CHECKING:
     from holdfast.agent import Agent
+
+DRAIN_SECONDS = 10.0
 
 _EXAMPLES = """\
   holdfast worker my_agents                    those of my_agents.py
@@ -23,8 +29,14 @@ _EXAMPLES = """\
   holdfast worker my_agents --deployment agents --build-id 3f2c1ab
                                                one build beside others
 
-SIGTERM and Ctrl-C drain it: what runs gets ten seconds to finish.
-Kill it, and its runs go on with the next worker."""
+SIGTERM and Ctrl-C drain it: what runs gets ten seconds to finish (--drain).
+Kill it, and its runs go on with the next worker. At its ceiling of memory
+it drains and ends with exit code 75: start it again."""
+
+_UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "KI": 1024, "MI": 1024**2, "GI": 1024**3}
+_LEAST_MEMORY = 100_000_000
+_ENDS_WITHIN = 5.0
+"""Seconds after the drain in which the process must have ended; a tool in a thread may not know of it."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,6 +62,23 @@ def add_to(app: typer.Typer) -> None:
                 metavar="HOST:PORT", help="Serve Prometheus metrics there, at /metrics.", show_default=False
             ),
         ] = None,
+        drain: Annotated[
+            float,
+            typer.Option(
+                min=0,
+                metavar="SECONDS",
+                help="Told to stop, give what runs so long to finish.",
+                show_default=True,
+            ),
+        ] = DRAIN_SECONDS,
+        max_memory: Annotated[
+            str | None,
+            typer.Option(
+                metavar="SIZE",
+                help="Let caches go near this much memory, such as 2G; at it drain, and end with exit code 75.",
+                show_default=False,
+            ),
+        ] = None,
         deployment: Annotated[
             str | None,
             typer.Option(
@@ -68,18 +97,20 @@ def add_to(app: typer.Typer) -> None:
         verbose: Annotated[
             bool, typer.Option("--verbose", "-v", help="Log every attempt, and failures with tracebacks.")
         ] = False,
-    ) -> None:
+    ) -> int:
         """Serve agents: plan their steps and carry out their calls.
 
         Start as many workers as you like, on as many machines: they share the work, and stand in for each other.
         """
         if make_current and deployment is None:
             raise UsageError("--make-current needs --deployment NAME and --build-id ID.")
-        await _serve(
+        return await _serve(
             server,
             modules,
             concurrency=concurrency,
             metrics=metrics,
+            drain=drain,
+            max_memory=_bytes(max_memory) if max_memory else None,
             verbose=verbose,
             deployment=deployment,
             build_id=build_id,
@@ -93,11 +124,13 @@ async def _serve(
     *,
     concurrency: int,
     metrics: str | None,
+    drain: float,
+    max_memory: int | None,
     verbose: bool,
     deployment: str | None,
     build_id: str | None,
     current: bool,
-) -> None:
+) -> int:
     from holdfast.cli.worker_log import ActivityLog, log_to_stderr, runtime_with_quiet_core, say
     from holdfast.connection import connect_to, find_target
     from workers.agent_worker import AgentWorker, stopping_on_signals
@@ -114,6 +147,9 @@ async def _serve(
         task_queue=server.task_queue,
         concurrency=concurrency,
         interceptors=[ActivityLog()],
+        drain=timedelta(seconds=drain),
+        max_memory_bytes=max_memory,
+        queue_gauges_every=timedelta(seconds=15) if metrics else None,
         deployment=deployment,
         build_id=build_id,
     )
@@ -122,9 +158,15 @@ async def _serve(
     def told() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, os._exit, 128 + number)
-        say("draining: takes no more work, and gives what runs 10 s to finish; again to stop at once")
+        say(f"draining: takes no more work, and gives what runs {drain:g} s to finish; again to stop at once")
+        _end_within(drain + _ENDS_WITHIN, RESTART if worker.memory_full.is_set() else OK)
         stop.set()
 
+    async def until_full() -> None:
+        await worker.memory_full.wait()
+        told()
+
+    full = asyncio.create_task(until_full())
     async with stopping_on_signals(told), worker:
         for agent in sorted(agents, key=lambda one: one.name):
             say(f"serves {agent.name} (version {agent.digest[:8]}), planned by {_planners(agent)}")
@@ -139,7 +181,33 @@ async def _serve(
             say("new runs come here once this is the current build:")
             say(f"  {current_command(deployment, build_id)}")
         await stop.wait()
+    full.cancel()
     say("stopped; its runs go on with the next worker")
+    return RESTART if worker.memory_full.is_set() else OK
+
+
+def _end_within(seconds: float, code: int) -> None:
+    """End the process by then, whatever a tool that was cut off still does in its thread."""
+
+    def end() -> None:
+        from holdfast.cli.worker_log import say
+
+        say("stopped; what did not end in time is cut off, and goes on with the next worker", warning=True)
+        os._exit(code)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+
+
+def _bytes(size: str) -> int:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?I?)B?", size.strip().upper())
+    number = float(found[1]) * _UNITS.get(found[2], 0) if found else 0.0
+    if number < _LEAST_MEMORY:
+        raise UsageError(
+            f"{size!r} is no size of memory: say one of at least 100M, such as 800M, 2G or 2GiB."
+        )
+    return int(number)
 
 
 def _planners(agent: Agent[Any]) -> str:

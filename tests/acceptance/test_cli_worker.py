@@ -122,14 +122,19 @@ def test_a_module_that_needs_another_package_is_told(cli: CommandLine) -> None:
 
 
 def test_it_serves_metrics_where_it_is_told(cli: CommandLine) -> None:
-    """With --metrics a worker answers Prometheus; an address that cannot be had is told in a sentence."""
+    """With --metrics a worker answers Prometheus, also what an autoscaler needs of its task queue; an address that cannot be had is told in a sentence."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         where = f"127.0.0.1:{free.getsockname()[1]}"
     with cli.running("worker", "diggers", "--metrics", where) as worker:
         worker.read_until("on task queue")
-        with urllib.request.urlopen(f"http://{where}/metrics", timeout=10) as answer:
-            assert b"temporal_worker_start" in answer.read()
+        told = b""
+        while b"holdfast_task_queue_workers{" not in told:  # the server is asked first
+            with urllib.request.urlopen(f"http://{where}/metrics", timeout=10) as answer:
+                told = answer.read()
+        assert b"temporal_worker_start" in told
+        assert b"holdfast_task_queue_backlog{" in told
+        assert b"holdfast_task_queue_backlog_age_seconds{" in told
     done = cli("worker", "diggers", "--metrics", "nowhere")
     assert done.code == 2
     assert "HOST:PORT" in done.err
