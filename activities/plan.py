@@ -22,7 +22,7 @@ from holdfast.contracts import names
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.messages import Message, Page, PageRequest
 from holdfast.contracts.plans import PlanInput, PlanOutcome
-from holdfast.contracts.spec import AgentSpec, RulesRung
+from holdfast.contracts.spec import AgentSpec, HumanRung, RulesRung
 from policies import budgets
 from policies.breaker import model_dependency
 from policies.ladder import planner_below
@@ -112,6 +112,9 @@ async def _ask(
     rung = spec.ladder[asked.rung]
     if isinstance(rung, RulesRung):
         return await plan_by_rules(registry, spec, rung, asked, messages)
+    if isinstance(rung, HumanRung):  # the workflow asks people itself
+        failure = Failure(kind="fatal", message="a person plans by a request", error="HumanRung")
+        raise application_error(failure, retry=False)
     # Imported on first use: the SDK takes seconds, in which the worker's other work goes on, and agents that plan
     # by rules never need it.
     if PROVIDER not in sys.modules:

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from holdfast.agent import Agent, Budget, Limits, Model, Rules
+    from holdfast.agent import Agent, Budget, Human, Limits, Model, Rules
     from holdfast.client import Client, Run
     from holdfast.context import Call, CallMade, Finish, PastCall, PlanView, ProposedCall, ToolContext
     from holdfast.contracts.calls import Probed, Verdict
@@ -37,6 +37,7 @@ _HOME = {
     "Fatal": "holdfast.errors",
     "Finish": "holdfast.context",
     "HoldfastError": "holdfast.errors",
+    "Human": "holdfast.agent",
     "Limits": "holdfast.agent",
     "Model": "holdfast.agent",
     "PastCall": "holdfast.context",
@@ -71,6 +72,7 @@ __all__ = [
     "Fatal",
     "Finish",
     "HoldfastError",
+    "Human",
     "Limits",
     "Model",
     "PastCall",

@@ -19,6 +19,7 @@ from holdfast.contracts.spec import (
     AgentSpec,
     Autonomy,
     BudgetSpec,
+    HumanRung,
     LimitsSpec,
     ModelRung,
     RetrySpec,
@@ -70,6 +71,24 @@ class Model:
             retry=self.retry,
             usd_per_million_tokens=None if prices is None else _prices(prices),
         )
+
+
+@dataclass(frozen=True)
+class Human:
+    """A rung of the ladder that is a person, who is asked to plan when no rung above can.
+
+    Attributes:
+        by: Who is asked: a role or team.
+        expires_in: Unanswered this long, the next rung is asked, or the run is parked; None waits for ever.
+    """
+
+    by: str
+    expires_in: timedelta | None = None
+
+    def rung(self) -> Rung:
+        """The rung as data. Raises DefinitionError."""
+        expires = None if self.expires_in is None else seconds("Human: expires_in", self.expires_in)
+        return HumanRung(kind="human", by=self.by, expires_in_seconds=expires)
 
 
 @dataclass(frozen=True)
@@ -190,7 +209,7 @@ class Agent(Generic[OutT]):
     tools: Sequence[Tool[..., Any]] = ()
     guards: Sequence[Guard] = ()
     output: type[OutT] = str  # type: ignore[assignment]  # the default of OutT
-    ladder: Sequence[Model | Rules]
+    ladder: Sequence[Model | Rules | Human]
     limits: LimitsSpec = LimitsSpec()
     autonomy: Autonomy = "observe"
     dry_run: bool = False
@@ -304,10 +323,12 @@ def _check_ladder(name: str, ladder: Sequence[Any]) -> None:
     if not ladder:
         raise DefinitionError(f"Agent {name!r} has no planner: give ladder=[Model(…)] or ladder=[Rules(…)].")
     for rung in ladder:
-        if not isinstance(rung, Model | Rules):
+        if not isinstance(rung, Model | Rules | Human):
             raise DefinitionError(
-                f"Agent {name!r}: {rung!r} is no planner: write Model('…') or Rules(function)."
+                f"Agent {name!r}: {rung!r} is no planner: write Model('…'), Rules(function) or Human('role')."
             )
+        if isinstance(rung, Human) and not str(rung.by).strip():
+            raise DefinitionError(f"Agent {name!r}: a Human needs who is asked, such as Human('operator').")
         if isinstance(rung, Model) and not rung.name.strip():
             raise DefinitionError(f"Agent {name!r}: a Model needs the name of the model.")
     _check_unique(name, "rule planners", [planner_name(r.function) for r in ladder if isinstance(r, Rules)])

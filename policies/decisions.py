@@ -80,6 +80,14 @@ def _raise_misfit(given: DecisionInput, request: Request, user: str | None) -> s
     return found if isinstance(found, str) else None
 
 
+def own_plan(by: str, planner: str) -> str | None:
+    """Why somebody cannot approve a call that they planned themselves, in a model's place; None when they did not."""
+    kind, _, person = planner.partition(" ")
+    if kind != "human" or not _same(by, person):
+        return None
+    return f"{person} planned this call and cannot approve it: somebody else must"
+
+
 def _same(person: str, other: str) -> bool:
     """Whether two names are the same but for case and spaces: nobody approves their own run by a typo."""
     return person.strip().casefold() == other.strip().casefold()

@@ -19,8 +19,14 @@ RESUME_INPUT = '{"by": "your-name"}'
 
 
 def planner_name(rung: Rung) -> str:
-    """The model, or the rules' function."""
-    return rung.model if rung.kind == "model" else f"rules {rung.function}"
+    """The model, the rules' function, or who is asked."""
+    match rung.kind:
+        case "model":
+            return rung.model
+        case "rules":
+            return f"rules {rung.function}"
+        case "human":
+            return f"human {rung.by}"
 
 
 def plan_summary(step: int, rung: Rung, context_tokens: int) -> str:
@@ -65,7 +71,10 @@ def _example(request: Request) -> tuple[str, JsonObject]:
         return "approve", {"request": request.id, "by": "your-name"}
     words = ANSWERS.get(request.kind)
     answer = "|".join(words) if words else "…"
-    return "answer", {"request": request.id, "by": "your-name", "answer": answer}
+    example: JsonObject = {"request": request.id, "by": "your-name", "answer": answer}
+    if request.kind == "takeover":
+        example["result"] = [{"tool": "…", "arguments": {}}]
+    return "answer", example
 
 
 def details(view: RunView) -> str:
@@ -84,7 +93,8 @@ def details(view: RunView) -> str:
         lines += ["", f"Fork of `{view.fork.run}` at step {view.fork.at}{by}{changed}. Writes are {writes}."]
     if view.steps:
         last = view.steps[-1]
-        lines += ["", f"Last plan by {last.planner}: {_line(last.text, 300) or '(no words)'}"]
+        rung = f" (rung {last.rung + 1} of the ladder)" if last.rung else ""
+        lines += ["", f"Last plan by {last.planner}{rung}: {_line(last.text, 300) or '(no words)'}"]
         calls = [f"- `{call_summary(call.tool, call.arguments)}`: {call.status}" for call in last.calls[:20]]
         lines += ["", *calls]
     for request in view.requests[:MAX_REQUESTS_SHOWN]:
@@ -151,7 +161,14 @@ def _request_lines(request: Request) -> list[str]:
         *([f"`{request.tool}` `{shown}`", ""] if request.tool else []),
         f"Why: {_line(request.why, 500)}" + (" (dry run: nothing will change)" if request.dry_run else ""),
         "",
-        *([f"Denied if unanswered by {request.deadline}.", ""] if request.deadline else []),
+        *(
+            [
+                f"{'Parked' if request.kind == 'takeover' else 'Denied'} if unanswered by {request.deadline}.",
+                "",
+            ]
+            if request.deadline
+            else []
+        ),
         f"Here: More Actions, Send a Signal, name `{name}`"
         + (f" (or `{request.choices[1]}`)" if len(request.choices) > 1 else "")
         + ", data:",

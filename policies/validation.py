@@ -54,7 +54,7 @@ def argument_problems(tool: ToolSpec, arguments: JsonObject) -> str:
     found = problems(closed(tool.input_schema), arguments)
     if not found:
         return ""
-    return f"{'; '.join(found)}. {_valid_arguments(tool.input_schema)}"
+    return f"{'; '.join(found)}. {valid_arguments(tool.input_schema)}"
 
 
 def closed(schema: JsonObject) -> JsonObject:
@@ -86,7 +86,8 @@ def _describe(error: Any) -> str:
     return f"{path}: {message}" if path else message
 
 
-def _valid_arguments(schema: JsonObject) -> str:
+def valid_arguments(schema: JsonObject) -> str:
+    """The arguments that a tool takes, in a sentence."""
     properties, required = schema.get("properties"), schema.get("required")
     if not isinstance(properties, dict):
         return f"The schema is {shorten(json.dumps(schema, ensure_ascii=False), 1500)}"

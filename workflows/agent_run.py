@@ -65,7 +65,8 @@ class AgentRun:
         """Run the agent to its end. Fails only for an input that no agent could run with."""
         run_input = read_input(given, RunInput, start=STARTED_WITH)
         state = self._state = resumed(run_input) or RunState(run_input, await resolve(run_input.agent))
-        loop, desk = asyncio.create_task(self._loop(state)), asyncio.create_task(self._desk.serve(state))
+        self._desk.begin(state)
+        loop, desk = asyncio.create_task(self._loop(state)), asyncio.create_task(self._desk.serve())
         try:
             await workflow.wait([loop, desk], return_when=asyncio.FIRST_COMPLETED)
             if desk.done():

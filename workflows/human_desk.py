@@ -17,7 +17,7 @@ from holdfast.contracts.base import JsonObject
 from holdfast.contracts.digests import canonical, digest
 from holdfast.contracts.requests import Choice, Decision, DecisionInput, Request, RequestKind
 from holdfast.contracts.spec import ToolSpec
-from policies import decisions, validation
+from policies import decisions, takeover, validation
 from policies.json_safety import faults
 from workflows.any_payloads import NOTHING
 from workflows.run_state import RunState
@@ -67,9 +67,12 @@ class HumanDesk:
         except ValueError as error:
             raise ApplicationError(str(error), type="DecisionRefused", non_retryable=True) from None
 
-    async def serve(self, state: RunState) -> None:
-        """Take decisions out of the tray, for as long as the run lives."""
+    def begin(self, state: RunState) -> None:
+        """The run has a state: from now on people can be asked."""
         self._state = state
+
+    async def serve(self) -> None:
+        """Take decisions out of the tray, for as long as the run lives."""
         while True:
             await workflow.wait_condition(lambda: bool(self._tray))
             via, choice, given = self._tray.pop(0)
@@ -172,6 +175,11 @@ class HumanDesk:
         tool = state.spec.tool(request.tool) if request.tool else None
         if why is None and given.arguments is not None and tool is not None:
             why = _edit_problem(tool, given.arguments, state.spec.max_argument_bytes)
+        if why is None and request.kind == "takeover":
+            last_turn = bool((request.arguments or {}).get("last_turn"))
+            why = takeover.problem(state.spec, given, last_turn=last_turn)
+        if why is None and request.kind == "approval" and choice == "approve":
+            why = decisions.own_plan(given.by, state.steps[-1].planner if state.steps else "")
         if why is not None:
             raise ValueError(why)
         return request, choice

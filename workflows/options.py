@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
-from holdfast.contracts.spec import RetrySpec, Rung, ToolSpec
+from holdfast.contracts.spec import ModelRung, RetrySpec, RulesRung, ToolSpec
 
 
 class ActivityOptions(TypedDict, total=False):
@@ -43,7 +43,7 @@ def _seconds(value: float | None) -> timedelta | None:
     return timedelta(seconds=value) if value is not None else None
 
 
-def plan_options(rung: Rung, summary: str) -> ActivityOptions:
+def plan_options(rung: ModelRung | RulesRung, summary: str) -> ActivityOptions:
     """For asking a rung."""
     return ActivityOptions(
         start_to_close_timeout=timedelta(seconds=rung.timeout_seconds),

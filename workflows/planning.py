@@ -8,7 +8,9 @@ from holdfast.contracts.accounts import Shortage
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.messages import Message
 from holdfast.contracts.plans import PlanInput, PlanOutcome
+from holdfast.contracts.spec import HumanRung
 from policies import ladder, stops
+from policies.json_safety import shorten
 from policies.labels import plan_summary, planner_name
 from workflows.budget_wait import HandedBack, asked_first, may_cost, read_shortage, wait_for_room
 from workflows.failure_reading import ReadFailure, read_failure
@@ -17,6 +19,7 @@ from workflows.options import as_kwargs, plan_options
 from workflows.parking import park
 from workflows.run_state import RunState
 from workflows.steering import before_plan
+from workflows.takeover import NobodyAnswered, PassedOn, take_over
 
 
 class Planning:
@@ -32,10 +35,19 @@ class Planning:
 
         Raises Discarded when no rung answers and a human ends the run, WentBack when one takes it back.
         """
-        self._loop.rung = ladder.rung_to_try(self._loop.rung, self._loop.failed_at, step)
+        human = ladder.is_human(self._state.spec, self._loop.rung)
+        self._loop.rung = ladder.rung_to_try(self._loop.rung, self._loop.failed_at, step, human=human)
         while True:
             try:
                 plan = await self._ask(step, last_turn=last_turn)
+            except PassedOn as passed:
+                failed = ReadFailure(passed.failure)
+                if self._loop.rung > 0:
+                    self._state.event("notice", passed.failure.message)
+                    self._loop.rung, self._loop.failed_at = 0, None
+                    continue
+            except NobodyAnswered as silence:
+                failed = ReadFailure(silence.failure)
             except ActivityError as error:
                 failed = read_failure(error)
                 why, shortage = failed.failure.message, read_shortage(error)
@@ -68,12 +80,16 @@ class Planning:
         """Go on to the next rung, for reasons that only the loop can see."""
         self._loop.odd_answers, self._loop.max_tokens_factor = 0, 1
         await self._fall(step, failure)
+        if self._loop.failed_at is not None and ladder.is_human(self._state.spec, self._loop.rung):
+            self._loop.failed_at = step + 1  # it plans the next step, for this one has its plan
 
     async def _ask(self, step: int, *, last_turn: bool) -> PlanOutcome:
         state, transcript = self._state, self._state.transcript
         rung = state.spec.ladder[self._loop.rung]
         await before_plan(state)
         state.move("planning")
+        if isinstance(rung, HumanRung):
+            return await take_over(state, self._desk, rung, step, last_turn=last_turn)
         plan: PlanOutcome = await workflow.execute_activity(
             names.PLAN,
             PlanInput(
@@ -103,8 +119,9 @@ class Planning:
     ) -> None:
         """A rung below may be cheaper or free; without one the run waits for its account, or for a human."""
         if not shortage.grant.for_a_moment:
-            if ladder.next_rung(self._state.spec, self._loop.rung) is not None:
-                await self._fall(step, failure)
+            below = ladder.next_planner(self._state.spec, self._loop.rung)
+            if below is not None:
+                await self._fall(step, failure, to=below)
                 return
             if last_turn:
                 raise HandedBack(f"it reached {self._loop.last_turn}; {failure.message}", by_person=False)
@@ -118,21 +135,24 @@ class Planning:
                 kind="limit", message=f"{plan.planner} stopped: {plan.stop_reason}", error=plan.stop_reason
             )
         self._state.transcript.append(Message(role="assistant", content=plan.content))
-        self._state.transcript.planned()
+        if plan.kind != "human":  # which no worker knows of yet
+            self._state.transcript.planned()
         return None
 
     def _attempts(self, failed: ReadFailure) -> int:
         """How often the rung was asked. A timeout does not say, and is tried as often as the rung says."""
-        if failed.failure.error in ("Timeout", "WorkerLost"):
-            return self._state.spec.ladder[self._loop.rung].retry.attempts
+        rung = self._state.spec.ladder[self._loop.rung]
+        if failed.failure.error in ("Timeout", "WorkerLost") and rung.kind != "human":
+            return rung.retry.attempts
         return failed.attempts
 
-    async def _fall(self, step: int, failure: Failure, attempts: int = 1) -> None:
-        """One rung down; from the last one, to a human."""
+    async def _fall(self, step: int, failure: Failure, attempts: int = 1, *, to: int | None = None) -> None:
+        """One rung down, or to rung `to`; below the last one the run is parked."""
         state = self._state
         name = planner_name(state.spec.ladder[self._loop.rung])
         state.event("notice", f"{name} failed ({failure.kind}): {failure.message}", failure.model_dump())
-        below = ladder.next_rung(state.spec, self._loop.rung)
+        self._loop.last_failure = f"{name} failed ({failure.kind}): {shorten(failure.message, 500)}"
+        below = ladder.next_rung(state.spec, self._loop.rung) if to is None else to
         if below is not None:
             self._loop.rung, self._loop.failed_at, self._loop.circles = below, step, 0
             return

@@ -146,6 +146,8 @@ def _effect(said: Said, request: Request, when: str) -> str:
             return f"{request.tool} is not called, and the agent is told why."
         case "answer", "question":
             return "The agent is told the answer."
+        case "answer", "takeover" if said.answer == "finish":
+            return "The run ends with this result." if said.result is not None else "The run ends as partial."
         case _:
             return {
                 "happened": f"{request.tool} counts as done; it is not called again.",
@@ -154,7 +156,7 @@ def _effect(said: Said, request: Request, when: str) -> str:
                 "raise": "The run goes on.",
                 "plan": "The run makes these calls.",
                 "finish": "The run ends with what there is.",
-                "pass": "The run parks.",
+                "pass": "The better planners are asked again.",
                 "redrive": "The run goes on from where it stopped.",
                 "discard": "The run ends as failed.",
             }[said.answer]

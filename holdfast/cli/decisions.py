@@ -34,7 +34,9 @@ _ANSWER_EXAMPLES = """\
   holdfast answer ticket-88 run        it did not happen: run the call
   holdfast answer ticket-88 skip       leave it; the agent is told
   holdfast answer ticket-88 redrive    a parked run goes on
-  holdfast answer ticket-88 discard    a parked run is ended"""
+  holdfast answer ticket-88 discard    a parked run is ended
+  holdfast answer ticket-88 raise      a run at its limit goes on
+  holdfast answer ticket-88 plan --result '[{"tool": "look", "arguments": {}}]'"""
 
 By = Annotated[
     str,
@@ -134,7 +136,11 @@ def add_to(app: typer.Typer) -> None:
         ],
         by: By,
         result: Annotated[
-            str | None, typer.Option(metavar="JSON", help="With happened: what the call returned.")
+            str | None,
+            typer.Option(
+                metavar="JSON",
+                help="With happened: what the call returned. With raise: the new limits. With plan: the calls.",
+            ),
         ] = None,
         note: Note = "",
         signal: BySignal = False,

@@ -211,9 +211,9 @@ def _bytes(size: str) -> int:
 
 
 def _planners(agent: Agent[Any]) -> str:
-    rungs = agent.spec.ladder
-    names = (rung.model if rung.kind == "model" else f"rules {rung.function}" for rung in rungs)
-    return ", else ".join(names)
+    from policies.labels import planner_name
+
+    return ", else ".join(map(planner_name, agent.spec.ladder))
 
 
 def _problems(agents: Iterable[Agent[Any]]) -> list[str]:

@@ -89,8 +89,8 @@ class PlanOutcome(Contract):
     content: list[JsonObject]
     stop_reason: str
     planner: str
-    """The model that answered, or the name of the rules."""
-    kind: Literal["model", "rules"]
+    """The model that answered, the name of the rules, or the person."""
+    kind: Literal["model", "rules", "human"]
     usage: Usage = Usage()
     defects: list[Defect] = []
     request_id: str | None = None

@@ -31,8 +31,8 @@ ANSWERS: dict[RequestKind, tuple[str, ...]] = {
 
 `happened`: the effect is there (give its `result`). `run`: it is not there, run the call. `skip`: leave it,
 the model is told that nobody knows. `raise`: go on; `result` may hold the new limits. `finish`: end with what there is
-(for a takeover: with `result`). `plan`: `result` holds the calls to make, in the model's place. `pass`: leave it, the
-run parks. `redrive`: go on from where the run stopped; `result` may hold `{"from_step": 3, "agent": "latest"}`, or
+(for a takeover: with `result`). `plan`: `result` holds the calls to make, in the model's place. `pass`: the better
+planners are asked again. `redrive`: go on from where the run stopped; `result` may hold `{"from_step": 3, "agent": "latest"}`, or
 one of them. `discard`: end the run. `retry`: try the undos again that failed. `leave`: let those effects stand, and
 end the run.
 """

@@ -162,7 +162,17 @@ class RulesRung(Contract):
     retry: RetrySpec = RetrySpec()
 
 
-Rung = Annotated[ModelRung | RulesRung, Field(discriminator="kind")]
+class HumanRung(Contract):
+    """A planner that is a person, who is asked when no other can plan."""
+
+    kind: Literal["human"]
+    by: str
+    """Who is asked: a role or team, in the author's words."""
+    expires_in_seconds: PositiveFloat | None = None
+    """Unanswered this long, the rung has failed; None waits for ever."""
+
+
+Rung = Annotated[ModelRung | RulesRung | HumanRung, Field(discriminator="kind")]
 
 
 class BudgetSpec(Contract):

@@ -29,6 +29,8 @@ class LoopState(Record):
     """The planner of the ladder that is asked now."""
     failed_at: int | None = None
     """The step at which a better rung failed; None while none has."""
+    last_failure: str = ""
+    """Which planner failed last, and how: told to the person who is to plan in its place."""
     odd_answers: int = 0
     """Answers in a row that moved nothing."""
     max_tokens_factor: int = 1

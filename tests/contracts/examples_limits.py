@@ -38,6 +38,15 @@ EXAMPLES: dict[str, BaseModel] = {
         rested_seconds=61.5,
         rests_since=AT,
     ),
+    "HumanRung": spec.HumanRung(kind="human", by="finops", expires_in_seconds=3_600.0),
+    "LoopState.fallen": state.LoopState(rung=2, failed_at=3, last_failure="claude failed (transient): busy"),
+    "PlanOutcome.human": plans.PlanOutcome(
+        content=[{"type": "tool_use", "id": "human_1_1", "name": "look", "input": {}}],
+        stop_reason="tool_use",
+        planner="human dana",
+        kind="human",
+        seconds=61.0,
+    ),
     "RunView.raised": run.RunView(
         run="ticket-88",
         agent="cloud-costs",

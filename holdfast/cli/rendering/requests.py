@@ -11,6 +11,7 @@ from rich.table import Table
 
 from holdfast.cli.rendering import words
 from holdfast.cli.rendering.screen import line, one_line, safe, text_of, unwrapped
+from holdfast.contracts.base import JsonObject
 from holdfast.contracts.requests import Request
 from policies.decisions import asks_for_limits
 from policies.limits import amount, option_of
@@ -68,13 +69,14 @@ def ways(request: Request, *, by: str, flags: str = "") -> list[Way]:
                 Way("finish", f"holdfast answer {which} finish {who}", "end with what there is"),
             ]
         case "takeover":
-            plan = f"holdfast answer {which} plan {who} --result 'JSON'"
+            calls = """'[{"tool": "TOOL", "arguments": {}}]'"""
+            plan = f"holdfast answer {which} plan {who} --result {calls}"
             return [
                 Way("plan", plan, "make these calls next"),
                 Way(
                     "finish", f"holdfast answer {which} finish {who} --result 'JSON'", "end with this result"
                 ),
-                Way("pass", f"holdfast answer {which} pass {who}", "leave it: the run parks"),
+                Way("pass", f"holdfast answer {which} pass {who}", "ask the better planners again"),
             ]
         case "parked":
             return [
@@ -113,15 +115,30 @@ def print_request(
     if asks_for_limits(request) and (handed := (request.arguments or {}).get("handed_back")) is not None:
         shown = one_line(handed if isinstance(handed, str) else words.as_json(handed), 600)
         line(console, ("handed back so far: ", "dim"), shown, indent=inner)
+    if request.kind == "takeover":
+        _print_takeover(console, request.arguments or {}, indent=inner)
     if request.deadline is not None:
+        unanswered = "left to the next planner, or parked," if request.kind == "takeover" else "denied"
         line(
-            console, (f"denied if unanswered by {words.day_and_clock(request.deadline)}", "dim"), indent=inner
+            console,
+            (f"{unanswered} if unanswered by {words.day_and_clock(request.deadline)}", "dim"),
+            indent=inner,
         )
     left = " " * min(inner, 4)  # far left, so that a command fits on one line of a narrow screen
     for way in ways(request, by=by, flags=flags) if commands else ():
         if way.means:
             unwrapped(console, left, (f"# {way.label}: {way.means}", "dim"))
         unwrapped(console, left, (way.command, "cyan"))
+
+
+def _print_takeover(console: Console, shown: JsonObject, *, indent: int) -> None:
+    """What a person needs who plans in a model's place: what came last, and the tools with their arguments."""
+    if shown.get("told"):
+        line(console, ("what the planner hears now", "dim"), indent=indent)
+        for part in safe(str(shown["told"])).splitlines():
+            line(console, part, indent=indent + 2)
+    for tool, takes in (shown.get("tools") or {}).items():
+        line(console, (tool, "bold"), (f"  {takes}", "dim"), indent=indent)
 
 
 def print_arguments(console: Console, request: Request, *, indent: int) -> None:

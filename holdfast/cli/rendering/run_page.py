@@ -83,7 +83,8 @@ def print_plan(console: Console, step: StepRecord, *, indent: int = 0, label: Pa
     )
     took = f" · {words.duration(step.seconds)}"
     title = (f"step {step.number}  ", "bold")
-    facts = (f"{took}{cost}{odd}", "dim")
+    fallen = f" · rung {step.rung + 1} of the ladder" if step.rung else ""
+    facts = (f"{fallen}{took}{cost}{odd}", "dim")
     line(console, title, f"plan by {step.planner}", facts, indent=indent, label=label)
     text = step.text.strip()
     if text:
