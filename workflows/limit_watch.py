@@ -165,9 +165,10 @@ def _ask(state: RunState, desk: HumanDesk, field: str, output: Json, reason: str
     now, used, agents = limits_of(state), spent(state), state.spec.limits
     costs = limits.may_cost_more(field, agents, used)
     again = limits.amount(field, getattr(agents, field))
+    rate = f"; at the rate so far that costs about {limits.money(costs)}" if costs else ""
     why = (
         f"it has reached {limits.in_words(now, field, used)}. So far: {limits.spending(used)}. `raise` gives it as "
-        f"much again ({again}; at the rate so far that costs about {limits.money(costs)}), or what the result names, "
+        f"much again ({again}{rate}), or what the result names, "
         f"such as {limits.example(field)}; `finish` ends the run with what it has handed back"
         + (f" ({reason})." if reason else ".")
     )
@@ -175,6 +176,7 @@ def _ask(state: RunState, desk: HumanDesk, field: str, output: Json, reason: str
         "reached": field,
         "limits": now.model_dump(mode="json", exclude_none=True),
         "spent": limits.as_json(used),
+        "as_much_again": again,
         "raising_may_cost_usd": str(costs),
         **clip({"handed_back": output}, MAX_SHOWN_CHARS),
     }

@@ -149,7 +149,8 @@ def add_to(app: typer.Typer) -> None:
         """Answer a question, or say what to do with a stuck call or run.
 
         Free text for a question; happened, run or skip for a call of which nobody knows whether it took
-        effect; redrive or discard for a parked run.
+        effect; redrive or discard for a parked run; raise or finish for a run at its limit; plan, finish or
+        pass for a run that asks a person to plan.
         """
         from holdfast.cli.deciding import Said, decide
 

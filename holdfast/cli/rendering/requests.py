@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from holdfast.cli.rendering.screen import line, one_line, safe, text_of, unwrapp
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.requests import Request
 from policies.decisions import asks_for_limits
-from policies.limits import amount, option_of
+from policies.limits import option_of
 
 SHOWN_IN_FULL = 8
 """Up to so many requests are shown with their commands; more become a table."""
@@ -55,9 +56,8 @@ def ways(request: Request, *, by: str, flags: str = "") -> list[Way]:
             ]
         case "limit" if asks_for_limits(request):
             shown = request.arguments or {}
-            field = shown["reached"]
-            again = amount(field, shown["limits"][field])
-            more = f"holdfast raise {shlex.quote(request.run)} {option_of(field)} {who}"
+            again = shown.get("as_much_again", "as much")
+            more = f"holdfast raise {shlex.quote(request.run)} {option_of(shown['reached'])} {who}"
             return [
                 Way("raise", f"holdfast answer {which} raise {who}", f"go on, with {again} more"),
                 Way("raise", more, "go on, with as much as you say"),
@@ -69,7 +69,8 @@ def ways(request: Request, *, by: str, flags: str = "") -> list[Way]:
                 Way("finish", f"holdfast answer {which} finish {who}", "end with what there is"),
             ]
         case "takeover":
-            calls = """'[{"tool": "TOOL", "arguments": {}}]'"""
+            tool = next(iter((request.arguments or {}).get("tools") or ()), "TOOL")
+            calls = shlex.quote(json.dumps([{"tool": tool, "arguments": {}}]))
             plan = f"holdfast answer {which} plan {who} --result {calls}"
             return [
                 Way("plan", plan, "make these calls next"),
