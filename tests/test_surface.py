@@ -31,7 +31,7 @@ EXPORTED = {
         fault finish hang malformed no_message_stop raw_tool_call say slow stream_error temporal_server thinking
         time_skipping_env truncated_tool_call
     """,
-    "holdfast.worker": "BreakerSettings HoldfastPlugin Worker",
+    "holdfast.worker": "AlertSettings BreakerSettings HoldfastPlugin Worker",
 }
 """A name may be added; taking one away breaks somebody's program."""
 
@@ -53,6 +53,10 @@ ON_THE_WIRE = {
     "HEALTH_CHECK": "HealthCheck",
     "HEALTH_CHECK_ID": "holdfast-doctor",
     "CHECK_HEALTH": "holdfast:check_health",
+    "PARKED_ALERT": "ParkedAlert",
+    "ALERT_PREFIX": "holdfast-alert/",
+    "RAISE_ALERT": "holdfast:raise_alert",
+    "POST_ALERT": "holdfast:post_alert",
     "RESOLVE_AGENT": "resolve_agent",
     "PLAN": "plan",
     "VET": "vet",
@@ -60,7 +64,16 @@ ON_THE_WIRE = {
     "ARCHIVE": "archive",
     "READ_ARTIFACT": "read_artifact",
     "ENGINE_ACTIVITIES": frozenset(
-        {"resolve_agent", "plan", "vet", "list_effects", "archive", "read_artifact"}
+        {
+            "resolve_agent",
+            "plan",
+            "vet",
+            "list_effects",
+            "archive",
+            "read_artifact",
+            "holdfast:raise_alert",
+            "holdfast:post_alert",
+        }
     ),
     "UNDO_SUFFIX": ":undo",
     "PROBE_SUFFIX": ":probe",
@@ -127,6 +140,7 @@ def test_names_on_the_wire_do_not_change() -> None:
         "workflows.breaker_board:BreakerBoard",
         "workflows.budget_account:BudgetAccount",
         "workflows.health_check:HealthCheck",
+        "workflows.parked_alert:ParkedAlert",
         "workflows.pinned_run:PinnedRun",
         "workflows.undo_run:UndoRun",
     ],
@@ -146,7 +160,7 @@ def test_every_workflow_is_tried_in_the_sandbox() -> None:
         path.stem for path in (ROOT / "workflows").glob("*.py") if "@workflow.defn" in path.read_text()
     ]
     assert sorted(defined) == [
-        "agent_run", "breaker_board", "budget_account", "health_check", "pinned_run", "undo_run",
+        "agent_run", "breaker_board", "budget_account", "health_check", "parked_alert", "pinned_run", "undo_run",
     ]  # fmt: skip
 
 

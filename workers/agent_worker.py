@@ -10,6 +10,7 @@ from typing import Any, Self, cast
 from temporalio.client import Client as TemporalClient
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
+from activities.alerts import AlertSettings
 from holdfast.agent import Agent
 from holdfast.contracts.breakers import BreakerSettings
 from holdfast.contracts.names import TASK_QUEUE
@@ -48,6 +49,7 @@ class AgentWorker:
             `memory_full` is set, and `run` drains and returns, so that a supervisor starts the process anew.
         queue_gauges_every: How often the task queue's backlog, its age and its workers are set as metrics.
         breakers: When circuit breakers open and for how long: after 5 failures in a row, for 60 s.
+        alerts: Where alerts go when runs park; None: as the variables `HOLDFAST_ALERT_…` say.
         deployment: The name of the fleet, such as `agents`, where workers are versioned; see `build_id`.
         build_id: Which code this is, such as a git commit. With both, a run stays with the build that it began on,
             and nothing runs on a build before it is made current (`make_current`).
@@ -67,6 +69,7 @@ class AgentWorker:
         max_memory_bytes: int | None = None,
         queue_gauges_every: timedelta | None = None,
         breakers: BreakerSettings | None = None,
+        alerts: AlertSettings | None = None,
         deployment: str | None = None,
         build_id: str | None = None,
         **options: Any,
@@ -79,6 +82,7 @@ class AgentWorker:
             strict_sandbox=strict_sandbox,
             transcript_cache_bytes=transcript_cache_bytes,
             breakers=breakers,
+            alerts=alerts,
         )
         if self._version is not None:
             served = cast("list[type]", self.plugin.workflows)

@@ -14,6 +14,7 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import Worker, WorkerConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from activities.alerts import AlertSettings, post_alert, raise_alert
 from activities.archive import archive
 from activities.artifacts import read_artifact
 from activities.breakers import Breakers
@@ -34,6 +35,7 @@ from workflows.agent_run import AgentRun
 from workflows.breaker_board import BreakerBoard
 from workflows.budget_account import BudgetAccount
 from workflows.health_check import HealthCheck
+from workflows.parked_alert import ParkedAlert
 from workflows.undo_run import UndoRun
 
 PASSED_THROUGH = ("holdfast", "policies", "workflows", "jsonschema_rs", "pydantic", "annotated_types")
@@ -72,6 +74,7 @@ class HoldfastPlugin(SimplePlugin):
             non-determinism. Slower; for tests.
         transcript_cache_bytes: How much of the transcripts this process may remember.
         breakers: When circuit breakers open and for how long: after 5 failures, for 60 s.
+        alerts: Where alerts go when runs park; None: as the variables `HOLDFAST_ALERT_…` say.
     """
 
     def __init__(
@@ -81,9 +84,10 @@ class HoldfastPlugin(SimplePlugin):
         strict_sandbox: bool = False,
         transcript_cache_bytes: int = 256 * 1024 * 1024,
         breakers: BreakerSettings | None = None,
+        alerts: AlertSettings | None = None,
     ) -> None:
         self._strict_sandbox = strict_sandbox
-        guard = Breakers(breakers)
+        guard, alerting = Breakers(breakers), alerts or AlertSettings.from_environment()
         registry, cache = AgentRegistry(agents), TranscriptCache(transcript_cache_bytes)
         self.shed = cache.shed
         """Let go of the transcripts that it remembers; the number of bytes that they took, about."""
@@ -99,7 +103,7 @@ class HoldfastPlugin(SimplePlugin):
         super().__init__(
             "holdfast",
             data_converter=pydantic_data_converter,
-            workflows=[AgentRun, UndoRun, BudgetAccount, BreakerBoard, HealthCheck],
+            workflows=[AgentRun, UndoRun, BudgetAccount, BreakerBoard, HealthCheck, ParkedAlert],
             activities=[
                 resolve_agent(registry),
                 plan_activity(registry, cache, guard),
@@ -108,6 +112,8 @@ class HoldfastPlugin(SimplePlugin):
                 read_artifact(cache),
                 archive(),
                 check_health(packaged_dev_config().search_attributes),
+                raise_alert(alerting),
+                post_alert(alerting),
                 tool_activity(registry, cache, guard),
             ],
             workflow_runner=sandbox,

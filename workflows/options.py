@@ -28,6 +28,9 @@ GUARD_RETRY = RetrySpec(attempts=3)
 CARE_RETRY = RetrySpec(attempts=5)
 """For probes: they read, so they are tried again."""
 
+ALERT_RETRY = RetrySpec(attempts=6, initial_seconds=2.0, coefficient=3.0, maximum_seconds=60.0)
+"""Some two minutes."""
+
 
 def retry_policy(retry: RetrySpec) -> RetryPolicy:
     """The same in Temporal's words; never without a bound."""
@@ -108,6 +111,15 @@ def engine_options(summary: str, seconds: float = 60.0) -> ActivityOptions:
         start_to_close_timeout=timedelta(seconds=seconds),
         heartbeat_timeout=timedelta(seconds=15),
         retry_policy=retry_policy(GUARD_RETRY),
+        summary=summary,
+    )
+
+
+def alert_options(summary: str) -> ActivityOptions:
+    """For telling people: tried for some minutes, and then left."""
+    return ActivityOptions(
+        start_to_close_timeout=timedelta(seconds=30),
+        retry_policy=retry_policy(ALERT_RETRY),
         summary=summary,
     )
 

@@ -4,6 +4,8 @@ The set of parked runs is the dead-letter queue. What stopped a run is kept with
 search attribute, so that runs which one cause has stopped are found and moved on together.
 """
 
+import asyncio
+
 from temporalio.exceptions import ApplicationError
 
 from holdfast.contracts.calls import Failure
@@ -12,6 +14,7 @@ from holdfast.contracts.parked import ParkedNote, Redrive
 from policies import redriving
 from policies.fingerprints import fingerprint
 from policies.json_safety import shorten
+from workflows.alerting import tell_operators
 from workflows.human_desk import HumanDesk
 from workflows.resolving import resolve
 from workflows.run_state import RunState
@@ -46,6 +49,23 @@ async def park(
     """
     note = state.loop.parked = _note(state, failure, why, where, attempts)
     state.move("parked")
+    telling = asyncio.create_task(
+        tell_operators(state, note)
+    )  # beside the request, which does not wait for it
+    try:
+        asked = await _moved_on(state, desk, failure, note)
+    finally:
+        telling.cancel()  # mostly it is out by now; otherwise whoever decided knows
+    redriven = {"redrives": note.redrives + 1, "redriven_at": state.now()}
+    state.loop.parked = note.model_copy(update=redriven)
+    if asked.from_step is not None:
+        _go_back(state, asked.from_step)
+        raise WentBack
+
+
+async def _moved_on(state: RunState, desk: HumanDesk, failure: Failure, note: ParkedNote) -> Redrive:
+    """How a human wants it to go on, once that can be. Raises Discarded."""
+    why = note.why
     while True:
         decision = await desk.ask("parked", why, state.spec.approvers)
         if decision.answer == "discard":
@@ -55,13 +75,8 @@ async def park(
         if problem is None and asked.agent is not None:
             problem = await _take_latest(state, decision.by)
         if problem is None:
-            break
+            return asked
         why = f"{note.why}. It could not be redriven as {decision.by} asked: {problem}"
-    redriven = {"redrives": note.redrives + 1, "redriven_at": state.now()}
-    state.loop.parked = note.model_copy(update=redriven)
-    if asked.from_step is not None:
-        _go_back(state, asked.from_step)
-        raise WentBack
 
 
 def _note(state: RunState, failure: Failure, why: str, where: str, attempts: int) -> ParkedNote:

@@ -34,6 +34,8 @@ from holdfast.errors import UsageError
 _log = logging.getLogger("holdfast.worker")
 _MESSAGE_SHOWN = 300
 _REPEATED_AFTER = 60.0
+_HTTP = ("httpx", "httpcore", "httpx2", "httpcore2", "urllib3")
+_NOISY = ("asyncio", "anthropic", "botocore", "boto3", "temporalio", *_HTTP)
 _HARMLESS = (
     "Query not found",  # whoever asked has stopped waiting for the answer
     "leftover buffered tasks",  # a run left the cache while its task was on the way; the server sends it again
@@ -49,7 +51,7 @@ def log_to_stderr(*, verbose: bool) -> None:
     """Set up logging for a process that is a worker."""
     handler = _Lines(verbose=verbose)
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
-    for noisy in ("asyncio", "httpx", "httpcore", "anthropic", "botocore", "boto3", "urllib3", "temporalio"):
+    for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.INFO if verbose else logging.WARNING)
 
 

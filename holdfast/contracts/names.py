@@ -42,6 +42,16 @@ HEALTH_CHECK_ID: Final = "holdfast-doctor"
 CHECK_HEALTH: Final = "holdfast:check_health"
 """The activity that looks. A colon cannot stand in a tool's name."""
 
+PARKED_ALERT: Final = "ParkedAlert"
+"""The workflow type that alerts people of one cause that parks runs."""
+
+ALERT_PREFIX: Final = "holdfast-alert/"
+"""Its id is `holdfast-alert/<task queue>/<fingerprint>`."""
+
+RAISE_ALERT: Final = "holdfast:raise_alert"
+POST_ALERT: Final = "holdfast:post_alert"
+"""Activities: they start an alert, and send it."""
+
 # Activities of the engine. A tool's activity is named after the tool itself.
 RESOLVE_AGENT: Final = "resolve_agent"
 PLAN: Final = "plan"

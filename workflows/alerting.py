@@ -1,0 +1,32 @@
+"""Telling operators that a run has parked: a line in the worker's log, and an alert that is not repeated.
+
+The alert is a workflow of its own, started by an activity: a run never waits for it, and nothing that becomes of it
+stops a run.
+"""
+
+import logging  # noqa: TID251  # only names a logger; the SDK's adapter around it is silent during replay
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+from temporalio.workflow import LoggerAdapter
+
+from holdfast.contracts import names
+from holdfast.contracts.parked import ParkedNote
+from policies import alerts
+from workflows.options import alert_options, as_kwargs
+from workflows.run_state import RunState
+
+_log = LoggerAdapter(logging.getLogger("holdfast.parked"), None)
+_log.workflow_info_on_message = False  # the line says which run
+
+
+async def tell_operators(state: RunState, note: ParkedNote) -> None:
+    """Log that the run has parked, and see to it that its cause is told, unless it was a while ago."""
+    alert = alerts.alert_of(state.run, state.spec.name, note)
+    _log.warning("%s", alerts.log_line(alert), extra={"holdfast_alert": alert.model_dump(mode="json")})
+    try:
+        await workflow.execute_activity(
+            names.RAISE_ALERT, alert, **as_kwargs(alert_options(f"alert of group {alert.fingerprint}"))
+        )
+    except ActivityError:
+        return  # its worker has logged why
