@@ -20,13 +20,13 @@ from holdfast.agent import Agent, OutT
 from holdfast.connection import connect
 from holdfast.contracts import names, user_metadata
 from holdfast.contracts.breakers import Breaker, BreakerAnswer, BreakerReport
-from holdfast.contracts.parked import ParkedNote
 from holdfast.contracts.requests import Request
 from holdfast.contracts.run import RunInput
+from holdfast.dead_letters import DeadLetters, Moved, ParkedGroup
 from holdfast.errors import HoldfastError, NoWorkerAnswers, UsageError
 from holdfast.run import Run
 
-__all__ = ["Client", "ParkedGroup", "Run", "RunSummary"]
+__all__ = ["Client", "Moved", "ParkedGroup", "Run", "RunSummary"]
 
 INPUT_MEMO = "holdfast_input"
 """Memo field that holds the digest of a run's input, so that starting it twice can be told from a clash."""
@@ -54,20 +54,7 @@ class RunSummary(BaseModel):
     """Of a run that is parked, or was discarded: equal for runs that one cause has stopped."""
 
 
-class ParkedGroup(BaseModel):
-    """The parked runs that one cause has stopped."""
-
-    model_config = ConfigDict(frozen=True)
-
-    fingerprint: str
-    runs: list[str]
-    """Newest first."""
-    agents: list[str]
-    example: ParkedNote | None
-    """What stopped the newest of them; None when no worker answers for it."""
-
-
-class Client:
+class Client(DeadLetters):
     """A connection to Temporal that speaks of agents and runs.
 
     ```python
@@ -262,40 +249,10 @@ class Client:
         )
         return answer.breaker
 
-    async def parked(
-        self, *, agent: str | None = None, fingerprint: str | None = None, limit: int = 1000
-    ) -> list[RunSummary]:
-        """The dead-letter queue: runs that only a human can move on, newest first; no worker needs to be up.
-
-        The server's index lags by about a second. `run(id).redrive(…)` and `.discard(…)` move them on.
-        """
-        wanted = {names.SA_AGENT: agent, names.SA_FINGERPRINT: fingerprint}
+    async def _open_runs(self, wanted: dict[str, str | None], limit: int) -> list[RunSummary]:
+        open_runs = [f"WorkflowType = '{names.AGENT_RUN}'", "ExecutionStatus = 'Running'"]
         parts = [f"{key} = '{_quoted(value)}'" for key, value in wanted.items() if value is not None]
-        parked = [f"WorkflowType = '{names.AGENT_RUN}'", "ExecutionStatus = 'Running'"]
-        return await self._list(" AND ".join([*parked, f"{names.SA_STATUS} = 'parked'", *parts]), limit)
-
-    async def parked_groups(self, *, agent: str | None = None, limit: int = 1000) -> list[ParkedGroup]:
-        """The parked runs by what stopped them, the largest group first."""
-        groups: dict[str, list[RunSummary]] = {}
-        for one in await self.parked(agent=agent, limit=limit):
-            groups.setdefault(one.fingerprint or "", []).append(one)
-        ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
-        examples = await asyncio.gather(*(self._note(runs[0].run) for _, runs in ordered))
-        return [
-            ParkedGroup(
-                fingerprint=fingerprint,
-                runs=[one.run for one in runs],
-                agents=sorted({one.agent for one in runs if one.agent}),
-                example=example,
-            )
-            for (fingerprint, runs), example in zip(ordered, examples, strict=True)
-        ]
-
-    async def _note(self, run: str) -> ParkedNote | None:
-        try:
-            return (await self.run(run).inspect()).parked
-        except HoldfastError:
-            return None
+        return await self._list(" AND ".join([*open_runs, *parts]), limit)
 
     async def _list(self, query: str, limit: int) -> list[RunSummary]:
         timeout = timedelta(seconds=10)

@@ -31,7 +31,7 @@ from holdfast.artifacts import artifact_store
 from holdfast.contracts import names
 from holdfast.contracts.archive import ArchivedPart, PartKind
 from holdfast.contracts.base import Contract, Json, JsonObject
-from holdfast.contracts.parked import Redrive
+from holdfast.contracts.parked import Redrive, Rehearsal
 from holdfast.contracts.requests import Choice, Decision, DecisionInput, Request
 from holdfast.contracts.run import (
     EventsRequest,
@@ -198,6 +198,17 @@ class Run(Forked, Generic[OutT]):
         """
         how = Redrive(from_step=from_step, agent=agent).model_dump(exclude_none=True)
         return await self.answer(await self._parked(), "redrive", by=by, result=how or None, note=note)
+
+    async def rehearse(self, *, from_step: int | None = None) -> Rehearsal:
+        """What `redrive` would do again, without doing it: the writes that its model may ask for once more.
+
+        From where it stopped a run repeats none. Raises as `inspect`; that it cannot be redriven is in the answer.
+        """
+        asked = Redrive.model_construct(from_step=from_step)
+        found: Rehearsal = await self._query(names.REHEARSE, asked, result_type=Rehearsal)
+        if found.problem is None and await self._closed():  # ended from outside, which it does not know
+            return found.model_copy(update={"problem": "it has ended"})
+        return found
 
     async def discard(self, *, by: str, reason: str) -> Decision:
         """End a parked run as failed; what it did stays done, and is in its outcome. Raises as `redrive`."""

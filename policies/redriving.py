@@ -8,28 +8,13 @@
 | on the latest agent            | the same, planned by the agent as it is defined now                            |
 """
 
-from typing import Literal
-
-from holdfast.contracts.base import Contract, JsonObject
 from holdfast.contracts.calls import CallRecord
-from holdfast.contracts.parked import Redrive
+from holdfast.contracts.parked import Redrive, RepeatedWrite
 from holdfast.contracts.run import StepRecord
 from policies.json_safety import clip
 
 MAX_TOLD_ARGUMENTS = 500
 MAX_TOLD_CALLS = 50
-
-
-class RepeatedWrite(Contract):
-    """A write that stands, and which a run that goes back before it may ask for again."""
-
-    call: str
-    step: int
-    tool: str
-    arguments: JsonObject
-    outcome: Literal["done", "unknown"]
-    kept_by_key: bool
-    """Its author gave it a key of its own: asked for with the same key, it is not made again."""
 
 
 def writes_since(run: str, steps: list[StepRecord], from_step: int | None) -> list[RepeatedWrite]:

@@ -64,16 +64,7 @@ ON_THE_WIRE = {
     "ARCHIVE": "archive",
     "READ_ARTIFACT": "read_artifact",
     "ENGINE_ACTIVITIES": frozenset(
-        {
-            "resolve_agent",
-            "plan",
-            "vet",
-            "list_effects",
-            "archive",
-            "read_artifact",
-            "holdfast:raise_alert",
-            "holdfast:post_alert",
-        }
+        {"resolve_agent", "plan", "vet", "list_effects", "archive", "read_artifact"}
     ),
     "UNDO_SUFFIX": ":undo",
     "PROBE_SUFFIX": ":probe",
@@ -92,6 +83,7 @@ ON_THE_WIRE = {
     "BREAKER_REPORT": "report",
     "INSPECT": "inspect",
     "EVENTS": "events",
+    "REHEARSE": "rehearse",
     "REQUESTS": "requests",
     "TRANSCRIPT": "transcript",
     "SPEC": "spec",

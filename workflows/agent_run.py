@@ -16,6 +16,7 @@ from holdfast.contracts.base import JsonObject
 from holdfast.contracts.forks import CheckpointRequest
 from holdfast.contracts.limits import LimitsRaised
 from holdfast.contracts.messages import Message, Page, PageRequest, text_block, text_of, user_text
+from holdfast.contracts.parked import Redrive, Rehearsal
 from holdfast.contracts.plans import PlanOutcome
 from holdfast.contracts.requests import Decision, Request
 from holdfast.contracts.run import (
@@ -41,7 +42,7 @@ from workflows.continuing import go_on_if_due, resumed
 from workflows.human_desk import HumanDesk
 from workflows.input_reading import read_input
 from workflows.loop_watch import told_beside
-from workflows.parking import Discarded, WentBack
+from workflows.parking import Discarded, WentBack, rehearse
 from workflows.planning import Planning
 from workflows.resolving import resolve
 from workflows.run_state import RunState
@@ -304,6 +305,11 @@ class AgentRun:
     def events(self, asked: EventsRequest) -> list[RunEvent]:
         """A page of the run's events."""
         return self._started().page_of_events(asked)
+
+    @workflow.query(name=names.REHEARSE, description="What a redrive would do again")
+    def rehearse(self, asked: Redrive | None = None) -> Rehearsal:
+        """What redriving the parked run like this would repeat."""
+        return rehearse(self._started(), asked or Redrive())
 
     @workflow.query(name=names.REQUESTS, description="What the run asks of humans")
     def requests(self) -> list[Request]:

@@ -10,14 +10,14 @@ from temporalio.exceptions import ApplicationError
 
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.messages import user_text
-from holdfast.contracts.parked import ParkedNote, Redrive
+from holdfast.contracts.parked import ParkedNote, Redrive, Rehearsal
 from policies import redriving
 from policies.fingerprints import fingerprint
 from policies.json_safety import shorten
 from workflows.alerting import tell_operators
 from workflows.human_desk import HumanDesk
 from workflows.resolving import resolve
-from workflows.run_state import RunState
+from workflows.run_state import MAX_LISTED_BYTES, RunState, within_bytes
 
 MAX_WHY_CHARS = 4_000
 
@@ -77,6 +77,18 @@ async def _moved_on(state: RunState, desk: HumanDesk, failure: Failure, note: Pa
         if problem is None:
             return asked
         why = f"{note.why}. It could not be redriven as {decision.by} asked: {problem}"
+
+
+def rehearse(state: RunState, asked: Redrive) -> Rehearsal:
+    """What the redrive would do again; nothing is done."""
+    found = Rehearsal(run=state.run, steps=len(state.steps))
+    problem = f"it is not parked but {state.status}" if state.status != "parked" else None
+    problem = problem or redriving.problem(asked, len(state.steps)) or _not_at_hand(state, asked.from_step)
+    if problem is not None:
+        return found.model_copy(update={"problem": problem})
+    writes = redriving.writes_since(state.run, list(state.steps), asked.from_step)
+    listed = {"may_repeat": within_bytes(writes, MAX_LISTED_BYTES), "total_may_repeat": len(writes)}
+    return found.model_copy(update=listed)
 
 
 def _note(state: RunState, failure: Failure, why: str, where: str, attempts: int) -> ParkedNote:

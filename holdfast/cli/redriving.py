@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from temporalio.service import RPCError
-
 from holdfast.cli.ending import NOBODY_ANSWERS, NOT_COMPLETED
-from holdfast.contracts.parked import Redrive
-from holdfast.errors import HoldfastError, NoWorkerAnswers, UsageError
-from policies import redriving
+from holdfast.errors import UsageError
 
 if TYPE_CHECKING:
-    from holdfast.client import Client
+    from collections.abc import Callable
 
-AT_ONCE = 10
+    from holdfast.client import Client
+    from holdfast.dead_letters import Moved
+
 AT_MOST = 10_000
 
 
@@ -70,47 +67,14 @@ async def choose(client: Client, chosen: Chosen) -> list[str]:
 async def dry_run(client: Client, runs: list[str], move: Move, *, as_json: bool) -> int | None:
     """Say what a move would do to each run, and change nothing."""
     from holdfast.cli.rendering.parked import print_rehearsal
+    from holdfast.cli.rendering.screen import out
 
-    gate = asyncio.Semaphore(AT_ONCE)
-    rows = await asyncio.gather(*(_rehearsed(client, run, move, gate) for run in runs))
+    rows = await client.rehearse(runs, from_step=move.from_step)
     if as_json:
-        print(json.dumps([row.as_data() for row in rows], indent=2))
+        print(json.dumps([row.model_dump(mode="json") for row in rows], indent=2))
     else:
-        from holdfast.cli.rendering.screen import out
-
         print_rehearsal(out(), rows, move.kind)
     return NOT_COMPLETED if any(row.problem for row in rows) else None
-
-
-@dataclass(frozen=True)
-class Rehearsed:
-    """What a move would do to one run."""
-
-    run: str
-    writes: list[redriving.RepeatedWrite]
-    step: int = 0
-    problem: str = ""
-
-    def as_data(self) -> dict[str, object]:
-        """For --json."""
-        writes = [one.model_dump(mode="json") for one in self.writes]
-        return {"run": self.run, "steps": self.step, "may_repeat": writes, "problem": self.problem or None}
-
-
-async def _rehearsed(client: Client, run: str, move: Move, gate: asyncio.Semaphore) -> Rehearsed:
-    from holdfast.cli.looking import look
-
-    async with gate:
-        try:
-            seen = await look(client, run)
-        except (HoldfastError, RPCError) as error:
-            return Rehearsed(run, [], problem=str(error))
-    steps = seen.view.total_steps
-    if seen.status != "parked":
-        return Rehearsed(run, [], steps, f"it is not parked but {seen.status}")
-    if (why := redriving.problem(Redrive(from_step=move.from_step), steps)) is not None:
-        return Rehearsed(run, [], steps, why)
-    return Rehearsed(run, redriving.writes_since(run, seen.view.steps, move.from_step), steps)
 
 
 async def move_all(client: Client, runs: list[str], move: Move, *, as_json: bool) -> int | None:
@@ -119,41 +83,32 @@ async def move_all(client: Client, runs: list[str], move: Move, *, as_json: bool
 
     from holdfast.cli.rendering.screen import err, line, out
 
-    problems: dict[str, Exception] = {}
-    gate = asyncio.Semaphore(AT_ONCE)
     console = err()
     with Progress(console=console, transient=True, disable=as_json or not console.is_terminal) as progress:
         bar = progress.add_task(move.kind, total=len(runs))
-
-        async def one(run: str) -> None:
-            async with gate:
-                try:
-                    await _moved(client, run, move)
-                except (HoldfastError, RPCError) as error:
-                    problems[run] = error
-            progress.advance(bar)
-
-        await asyncio.gather(*map(one, runs))
-    done = [run for run in runs if run not in problems]
+        ended = await _moved(client, runs, move, lambda _: progress.advance(bar))
+    done = [one.run for one in ended if one.problem is None]
+    failed = [one for one in ended if one.problem is not None]
     if as_json:
-        failed = {run: str(error) for run, error in problems.items()}
-        print(json.dumps({"action": move.kind, "by": move.by, "done": done, "failed": failed}, indent=2))
+        problems = {one.run: one.problem for one in failed}
+        print(json.dumps({"action": move.kind, "by": move.by, "done": done, "failed": problems}, indent=2))
     else:
-        for run, error in problems.items():
-            line(console, (f"{run}: ", "bold"), (str(error), "red"))
-        ended = f", {len(problems)} not" if problems else ""
+        for one in failed:
+            line(console, (f"{one.run}: ", "bold"), (one.problem or "", "red"))
+        rest = f", {len(failed)} not" if failed else ""
         past = "redriven" if move.kind == "redrive" else "discarded"
-        line(out(), (f"{len(done)} {past} by {move.by}{ended}", "bold yellow" if problems else "bold green"))
-    if not problems:
+        line(out(), (f"{len(done)} {past} by {move.by}{rest}", "bold yellow" if failed else "bold green"))
+    if not failed:
         return None
-    nobody = not done and all(isinstance(error, NoWorkerAnswers) for error in problems.values())
-    return NOBODY_ANSWERS if nobody else NOT_COMPLETED
+    return NOBODY_ANSWERS if not done and all(one.nobody_answers for one in failed) else NOT_COMPLETED
 
 
-async def _moved(client: Client, run: str, move: Move) -> None:
-    handle = client.run(run)
+async def _moved(
+    client: Client, runs: list[str], move: Move, progress: Callable[[Moved], None]
+) -> list[Moved]:
     if move.kind == "discard":
-        await handle.discard(by=move.by, reason=move.reason)
-        return
+        return await client.discard(runs, by=move.by, reason=move.reason, progress=progress)
     agent: Literal["latest"] | None = "latest" if move.latest else None
-    await handle.redrive(by=move.by, note=move.reason, from_step=move.from_step, agent=agent)
+    return await client.redrive(
+        runs, by=move.by, note=move.reason, from_step=move.from_step, agent=agent, progress=progress
+    )

@@ -93,6 +93,7 @@ BREAKER_REPORT: Final = "report"
 # Queries.
 INSPECT: Final = "inspect"
 EVENTS: Final = "events"
+REHEARSE: Final = "rehearse"
 REQUESTS: Final = "requests"
 TRANSCRIPT: Final = "transcript"
 SPEC: Final = "spec"

@@ -1,10 +1,10 @@
-"""Parked runs: what is kept of the failure that stopped a run, and what a redrive may ask for."""
+"""Parked runs: what is kept of the failure that stopped a run, what a redrive may ask for, and what it would do again."""
 
 from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from holdfast.contracts.base import Contract
+from holdfast.contracts.base import Contract, JsonObject
 from holdfast.contracts.calls import Failure
 
 
@@ -37,3 +37,28 @@ class Redrive(Contract):
     """Plan again from this step on: what was said since is set aside, what was done since stands."""
     agent: Literal["latest"] | None = None
     """`latest`: live by the agent of that name as its workers define it now."""
+
+
+class RepeatedWrite(Contract):
+    """A write that stands, and which a run that goes back before it may ask for again."""
+
+    call: str
+    step: int
+    tool: str
+    arguments: JsonObject
+    outcome: Literal["done", "unknown"]
+    kept_by_key: bool
+    """Its author gave it a key of its own: asked for with the same key, it is not made again."""
+
+
+class Rehearsal(Contract):
+    """What a redrive would do, without doing it."""
+
+    run: str
+    steps: int = 0
+    """How many it has."""
+    may_repeat: list[RepeatedWrite] = []
+    """The writes that stand, and which its model may ask for again; of very many the first."""
+    total_may_repeat: int = 0
+    problem: str | None = None
+    """Why it cannot be redriven like this; None: it can."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from holdfast.contracts.calls import Failure
-from holdfast.contracts.parked import ParkedNote, Redrive
+from holdfast.contracts.parked import ParkedNote, Redrive, Rehearsal, RepeatedWrite
 from holdfast.contracts.state import LoopState
 
 NOTE = ParkedNote(
@@ -20,8 +20,16 @@ NOTE = ParkedNote(
     redriven_at="2026-11-21T05:00:00.000+00:00",
 )
 
+WRITE = RepeatedWrite(
+    call="3.1", step=3, tool="pay", arguments={"order": "A-1"}, outcome="unknown", kept_by_key=True
+)
+
 EXAMPLES: dict[str, BaseModel] = {
     "LoopState.parked": LoopState(parked=NOTE),
     "ParkedNote": NOTE,
+    "RepeatedWrite": WRITE,
+    "Rehearsal": Rehearsal(
+        run="ticket-88", steps=7, may_repeat=[WRITE], total_may_repeat=9, problem="it has ended"
+    ),
     "Redrive": Redrive(from_step=7, agent="latest"),
 }

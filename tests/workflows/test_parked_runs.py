@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 from temporalio.client import Client as TemporalClient
 
 from holdfast import Agent, Client, Run, tool
-from holdfast.contracts.messages import text_of
 from holdfast.errors import DecisionRefused
 from holdfast.testing import ModelRequest, Step, call, fault, say
-from holdfast.worker import BreakerSettings
 from tests.stage import CLAUDE, SetStage, unique
 
 MADE: list[str] = []
@@ -208,38 +205,3 @@ async def test_an_agent_that_is_gone_leaves_the_run_parked(stage: SetStage) -> N
         note = (await again.inspect()).parked
         assert note is not None
         assert await attribute(again, on.client, "FailureFingerprint") == note.fingerprint
-
-
-async def test_one_outage_is_one_group(stage: SetStage) -> None:
-    """Runs that an outage stopped, some by its breaker, are found by one fingerprint, and all finish."""
-    alive = False
-
-    def play(request: ModelRequest) -> Step:
-        order = text_of(request.messages[0]["content"])
-        if request.turn == 0:
-            return call("pay", order=order)
-        number = request.number
-        return (
-            say(f"paid {order}") if alive else fault(529, f"Overloaded (request req_{number}x{number * 7})")
-        )
-
-    soon = BreakerSettings(open_seconds=0.3, trial_seconds=5)
-    async with stage(SHOP, play, breakers=soon, exhausted=False, seconds=60) as on:
-        runs = [await on.start(f"order {n}") for n in range(20)]
-        for run in runs:
-            await run.next_request(kind="parked")
-        parked = {one.run for one in await on.client.parked(agent="shop")}
-        assert {run.id for run in runs} <= parked
-        causes = {(await run.inspect()).parked.fingerprint for run in runs}  # type: ignore[union-attr]
-        assert len(causes) == 1
-        (group,) = [g for g in await on.client.parked_groups(agent="shop") if g.fingerprint in causes]
-        assert {run.id for run in runs} <= set(group.runs)
-        assert group.example is not None
-        alive = True
-        for dependency in [one.dependency for one in await on.client.breakers()]:
-            await on.client.reset_breaker(dependency, by="dana")
-        await asyncio.gather(*(run.redrive(by="dana") for run in runs))
-        assert {await run.result() for run in runs} == {f"paid order {n}" for n in range(20)}
-        first_plans = [request for request in on.model.requests if request.turn == 0]
-    assert len(first_plans) == 20
-    assert sorted(MADE) == sorted(f"order {n}" for n in range(20))

@@ -10,11 +10,10 @@ from rich.console import Console
 
 from holdfast.cli.rendering import words
 from holdfast.cli.rendering.screen import line, one_line, unwrapped
-from holdfast.contracts.parked import ParkedNote
+from holdfast.contracts.parked import ParkedNote, Rehearsal
 from holdfast.contracts.run import RunView
 
 if TYPE_CHECKING:
-    from holdfast.cli.redriving import Rehearsed
     from holdfast.client import ParkedGroup
 
 MAX_WRITES_SHOWN = 20
@@ -71,29 +70,29 @@ def print_parked(
         unwrapped(console, (f"holdfast parked {command}", "cyan"))
 
 
-def print_rehearsal(console: Console, rows: Sequence[Rehearsed], kind: str) -> None:
+def print_rehearsal(console: Console, rows: Sequence[Rehearsal], kind: str) -> None:
     """Which runs a move is about, and which writes their models may ask for again."""
     for row in rows:
         if row.problem:
             line(console, (row.run, "bold"), "  ", (row.problem, "red"))
             continue
         line(console, (row.run, "bold"), f"  {_told(row, kind)}")
-        for write in row.writes[:MAX_WRITES_SHOWN]:
+        for write in row.may_repeat[:MAX_WRITES_SHOWN]:
             told = "kept from it by its key" if write.kept_by_key else "may be made again"
             shown = one_line(words.call(write.tool, write.arguments), 200)
             style = "dim" if write.kept_by_key else "yellow"
             line(console, f"{write.call} {shown}: {write.outcome}; ", (told, style), indent=2)
-        if len(row.writes) > MAX_WRITES_SHOWN:
-            line(console, f"… and {len(row.writes) - MAX_WRITES_SHOWN} more; --json lists all", indent=2)
+        if (more := row.total_may_repeat - MAX_WRITES_SHOWN) > 0:
+            line(console, f"… and {more} more; --json lists them", indent=2)
     able = [row for row in rows if not row.problem]
-    again = sum(not write.kept_by_key for row in able for write in row.writes)
+    again = sum(not write.kept_by_key for row in able for write in row.may_repeat)
     line(
         console,
         (f"{len(able)} of {len(rows)} runs; {again} writes may be repeated; nothing was changed", "bold"),
     )
 
 
-def _told(row: Rehearsed, kind: str) -> str:
+def _told(row: Rehearsal, kind: str) -> str:
     if kind == "discard":
         return "would be ended; what it did stays done"
-    return f"{len(row.writes)} writes since" if row.writes else "repeats no write"
+    return f"{words.count(row.total_may_repeat, 'write')} since" if row.may_repeat else "repeats no write"

@@ -1,0 +1,98 @@
+"""A vendor's outage stops a hundred runs: they are one group and one alert, and all finish from where they stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from holdfast import Agent, Client, tool
+from holdfast.contracts.messages import text_of
+from holdfast.contracts.parked import ParkedNote
+from holdfast.testing import ModelRequest, Step, call, fault, say
+from holdfast.worker import AlertSettings, BreakerSettings
+from tests.stage import CLAUDE, SetStage, Stage
+from tests.webhook import webhook
+
+RUNS = 100
+SOON = BreakerSettings(open_seconds=0.3, trial_seconds=5)
+"""Minutes are played as tenths of seconds."""
+
+PAID: Counter[str] = Counter()
+
+
+@tool(effect="irreversible", waiver="it counts")
+async def pay(order: str) -> str:
+    """Pay an order."""
+    PAID[order] += 1
+    return f"paid {order}"
+
+
+BUYER = Agent(name="buyer", instructions="Pay.", tools=[pay], ladder=[CLAUDE], autonomy="full", budgets=[])
+
+
+async def parked(client: Client) -> list[str]:
+    """The hundred, as soon as the server's index has them all."""
+    # The index lags, and nothing tells when it has caught up.
+    while len(found := await client.parked(agent=BUYER.name)) < RUNS:  # noqa: ASYNC110
+        await asyncio.sleep(0.2)
+    return [one.run for one in found]
+
+
+async def stopped(on: Stage) -> ParkedNote:
+    """All runs have asked to be moved on; what stopped one of them."""
+    for run in on.runs:
+        await run.next_request(kind="parked")
+    note = (await on.runs[0].inspect()).parked
+    assert note is not None
+    return note
+
+
+@pytest.mark.slow
+async def test_a_hundred_runs_are_one_group_and_one_alert(stage: SetStage) -> None:
+    """Of each run the first plan is paid for once, and its write made once; what a redrive would repeat is named."""
+    PAID.clear()
+    alive = False
+
+    def play(request: ModelRequest) -> Step:
+        """The vendor: it is down from each run's second plan on, with another message each time."""
+        if request.turn == 0:
+            return call("pay", order=text_of(request.messages[0]["content"]))
+        number = request.number
+        return say("Paid.") if alive else fault(529, f"Overloaded (request req_{number}x{number * 7})")
+
+    async with webhook() as hook:
+        options = {"alerts": AlertSettings(hook.url), "breakers": SOON, "strict_sandbox": False}
+        async with stage(BUYER, play, exhausted=False, seconds=200, **options) as on:
+            await asyncio.gather(*(on.start(f"order {n}") for n in range(RUNS)))
+            note = await stopped(on)
+            runs = await parked(on.client)
+
+            (group,) = await on.client.parked_groups(agent=BUYER.name)
+            assert group.fingerprint == note.fingerprint
+            assert sorted(group.runs) == sorted(runs) == sorted(run.id for run in on.runs)
+
+            assert all(one.may_repeat == [] for one in await on.client.rehearse(runs))
+            back = await on.client.rehearse(runs, from_step=1)
+            named = [(one.may_repeat[0].tool, one.may_repeat[0].arguments) for one in back]
+            assert sorted(named, key=str) == sorted(
+                (("pay", {"order": f"order {n}"}) for n in range(RUNS)), key=str
+            )
+
+            alive = True
+            for one in await on.client.breakers():
+                await on.client.reset_breaker(one.dependency, by="dana")
+            moved = await on.client.redrive(runs, by="dana", note="the vendor is back")
+            assert [one.problem for one in moved] == [None] * RUNS
+            assert {await run.result() for run in on.runs} == {"Paid."}
+            decision = (await on.runs[0].inspect()).decisions[-1]
+            assert (decision.by, decision.note) == ("dana", "the vendor is back")
+
+            name = f"holdfast-alert/{on.client.task_queue}/{note.fingerprint}"
+            await on.client.temporal.get_workflow_handle(name).terminate("the test is over")
+        assert len(hook.posts) == 1
+        assert hook.bodies[0]["fingerprint"] == note.fingerprint
+    assert {f"order {n}": 1 for n in range(RUNS)} == PAID
+    turns = Counter(request.turn for request in on.model.requests)
+    assert turns[0] == RUNS
