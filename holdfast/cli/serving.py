@@ -133,11 +133,13 @@ async def _serve(
 ) -> int:
     from holdfast.cli.worker_log import ActivityLog, log_to_stderr, runtime_with_quiet_core, say
     from holdfast.connection import connect_to, find_target
+    from holdfast.worker import AlertSettings
     from workers.agent_worker import AgentWorker, stopping_on_signals
     from workers.deployments import current_command
     from workers.loading import load_agents
 
     log_to_stderr(verbose=verbose)
+    alerts = AlertSettings.from_environment()
     agents = load_agents(modules)
     target = find_target(server.address, server.namespace, server.profile)
     client = await connect_to(target, runtime=runtime_with_quiet_core(verbose=verbose, metrics=metrics))
@@ -152,6 +154,7 @@ async def _serve(
         queue_gauges_every=timedelta(seconds=15) if metrics else None,
         deployment=deployment,
         build_id=build_id,
+        alerts=alerts,
     )
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -174,6 +177,8 @@ async def _serve(
             say(problem, warning=True)
         where = f"{target.address}, namespace {target.namespace} ({target.source})"
         say(f"on task queue {server.task_queue} of {where}")
+        if alerts.webhook is not None:
+            say(f"alerts of parked runs go to {alerts.host}, as {alerts.used_format}")
         if current:
             await worker.make_current()
             say(f"new runs go to build {build_id} of {deployment}")
