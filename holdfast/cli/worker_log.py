@@ -28,7 +28,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from holdfast.cli.rendering.screen import err, one_line, text_of
 from holdfast.cli.rendering.words import duration
 from holdfast.contracts.base import JsonObject
-from holdfast.contracts.names import NOT_STARTED, PLAN, RESOLVE_AGENT, VET
+from holdfast.contracts.names import NOT_STARTED, PLAN, RAISE_ALERT, RESOLVE_AGENT, VET
 from holdfast.errors import UsageError
 
 _log = logging.getLogger("holdfast.worker")
@@ -151,7 +151,7 @@ class _LogOne(ActivityInboundInterceptor):
         except Exception as error:
             _log.error("%s  %s attempt %d: %s: %s", run, what, info.attempt, type(error).__name__, error)
             raise
-        if info.activity_type != RESOLVE_AGENT:
+        if info.activity_type not in (RESOLVE_AGENT, RAISE_ALERT):
             _log.info("%s  %s · %s", run, what, duration(time.monotonic() - started))
         return result
 

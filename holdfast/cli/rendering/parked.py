@@ -52,9 +52,10 @@ def print_parked(
         ("why", note.why),
         ("group", note.fingerprint),
         ("since", words.day_and_clock(note.since)),
-        ("tried", f"{note.attempts} times, last {words.day_and_clock(note.last_attempt_at)}"),
-        ("redriven", f"{note.redrives} times for this"),
+        ("tried", f"{words.count(note.attempts, 'time')}, last {words.day_and_clock(note.last_attempt_at)}"),
     ]
+    if note.redrives:
+        facts.append(("redriven", f"{words.count(note.redrives, 'time')} for this"))
     for name, value in facts:
         line(console, value, indent=10, label=(name, "dim"))
     if status != "parked":
