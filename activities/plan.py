@@ -47,8 +47,8 @@ def plan_activity(registry: AgentRegistry, cache: TranscriptCache, breakers: Bre
         started = time.monotonic()
         live = PlanBeat(asked.step)
         async with heartbeating(live.details):
-            spec = await _spec(registry, asked)
-            messages = await _transcript(cache, asked)
+            spec = await spec_of(registry, asked)
+            messages = await transcript_of(cache, asked)
             outcome = await _ask(registry, spec, asked, messages, live, breakers=breakers)
             outcome = await with_misfits(registry.version(asked.agent, asked.digest), outcome)
             _check_size(outcome)
@@ -75,7 +75,7 @@ def _check_size(outcome: PlanOutcome) -> None:
         raise application_error(Failure(kind="limit", message=message, error="AnswerTooLarge"), retry=False)
 
 
-async def _spec(registry: AgentRegistry, asked: PlanInput) -> AgentSpec:
+async def spec_of(registry: AgentRegistry, asked: PlanInput) -> AgentSpec:
     """The spec that the run lives by: known here, or asked of the run."""
     known = registry.spec(asked.digest)
     if known is None:
@@ -84,7 +84,9 @@ async def _spec(registry: AgentRegistry, asked: PlanInput) -> AgentSpec:
     return known
 
 
-async def _transcript(cache: TranscriptCache, asked: PlanInput) -> list[Message]:
+async def transcript_of(cache: TranscriptCache, asked: PlanInput) -> list[Message]:
+    """What the planner sees, put together. Raises ApplicationError."""
+
     async def fetch(page: PageRequest) -> Page:
         found: Page = await ask_run(asked.run, names.TRANSCRIPT, page, result_type=Page)
         if found.archived is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from holdfast.contracts.digests import EMPTY_CHAIN, canonical, chain
 from holdfast.contracts.messages import REFERENCE, REFERENCE_MIN_CHARS, Message, Page, PageRequest
-from holdfast.contracts.plans import PlanInput
+from holdfast.contracts.plans import PlanInput, Seen
 
 Fetch = Callable[[PageRequest], Awaitable[Page]]
 """Asks the workflow of a run for a page of its transcript."""
@@ -27,10 +27,21 @@ class TranscriptMismatch(Exception):  # named for what is wrong
 
 @dataclass
 class _Entry:
+    """The messages of a transcript from `start` on; `digests` tells of the whole before and after each of them."""
+
+    start: int = 0
     messages: list[Message] = field(default_factory=list)
     digests: list[str] = field(default_factory=lambda: [EMPTY_CHAIN])
     sizes: list[int] = field(default_factory=list)
     size: int = 0
+    opening: Message | None = None
+    opening_digest: str = ""
+    opening_size: int = 0
+
+    @property
+    def end(self) -> int:
+        """The place behind the last message."""
+        return self.start + len(self.messages)
 
     def append(self, message: Message) -> None:
         body = message.model_dump(mode="json")
@@ -40,13 +51,21 @@ class _Entry:
         self.size += self.sizes[-1]
 
     def holds(self, position: int, digest: str) -> bool:
-        """Whether the first `position` messages are those of that digest."""
-        return len(self.messages) >= position and self.digests[position] == digest
+        """Whether the first `position` messages of the whole are those of that digest."""
+        return self.start <= position <= self.end and self.digests[position - self.start] == digest
 
     def cut(self, position: int) -> None:
         """Forget everything from `position` on."""
-        self.size -= sum(self.sizes[position:])
-        del self.messages[position:], self.digests[position + 1 :], self.sizes[position:]
+        at = max(0, position - self.start)
+        self.size -= sum(self.sizes[at:])
+        del self.messages[at:], self.digests[at + 1 :], self.sizes[at:]
+
+    def drop(self, start: int) -> None:
+        """Forget everything before `start`."""
+        at = start - self.start
+        self.size -= sum(self.sizes[:at])
+        del self.messages[:at], self.digests[:at], self.sizes[:at]
+        self.start = start
 
 
 class TranscriptCache:
@@ -93,16 +112,19 @@ class TranscriptCache:
         return freed
 
     async def assemble(self, asked: PlanInput, fetch: Fetch) -> list[Message]:
-        """The whole transcript that a plan is asked for. Raises TranscriptMismatch."""
-        known = self._taken(asked.run)
+        """The transcript that a plan is asked for, the whole or what is seen of it. Raises TranscriptMismatch."""
+        known = _beginning(self._taken(asked.run), asked)
         entry = self._extended(known, asked) or await self._completed(known, asked, fetch)
+        if asked.seen is not None:
+            await _open(entry, asked, asked.seen, fetch)
         self._taken(asked.run)  # another attempt may have put one there in the meantime
         self._entries[asked.run] = entry
         self._bytes += entry.size
         while self._bytes > self._max_bytes and len(self._entries) > 1:
             _, old = self._entries.popitem(last=False)
             self._bytes -= old.size
-        return list(entry.messages)
+        shown = entry.opening if asked.seen is not None else None
+        return [*([shown] if shown is not None else []), *entry.messages]
 
     def _taken(self, run: str) -> _Entry | None:
         entry = self._entries.pop(run, None)
@@ -110,9 +132,9 @@ class TranscriptCache:
             self._bytes -= entry.size
         return entry
 
-    def _extended(self, entry: _Entry | None, asked: PlanInput) -> _Entry | None:
+    def _extended(self, known: _Entry, asked: PlanInput) -> _Entry | None:
         """The entry with the new messages, if everything they refer to is known here."""
-        known, end = entry or _Entry(), asked.position + len(asked.new)
+        end = asked.position + len(asked.new)
         if known.holds(end, asked.after):  # an earlier attempt has put it together
             known.cut(end)
             return known
@@ -143,16 +165,16 @@ class TranscriptCache:
                 self._forget_result((run, block["call"]))
         return message.model_copy(update={"content": content})
 
-    async def _completed(self, known: _Entry | None, asked: PlanInput, fetch: Fetch) -> _Entry:
+    async def _completed(self, known: _Entry, asked: PlanInput, fetch: Fetch) -> _Entry:
         """The transcript, of which only what is not known here is fetched, if what is known proves right."""
-        if known is not None:
+        if known.messages:
             known.cut(asked.position)
             if await self._fetched(known, asked, fetch):
                 return known
-        entry = _Entry()
+        entry = _beginning(None, asked)
         if not await self._fetched(entry, asked, fetch):
             raise TranscriptMismatch(
-                f"the transcript of {asked.run} has {len(entry.messages)} messages with digest "
+                f"the transcript of {asked.run} has {entry.end} messages with digest "
                 f"{entry.digests[-1]}, and the plan was asked for {asked.position + len(asked.new)} with {asked.after}"
             )
         return entry
@@ -160,8 +182,8 @@ class TranscriptCache:
     async def _fetched(self, entry: _Entry, asked: PlanInput, fetch: Fetch) -> bool:
         """Fetch what the entry lacks; whether the whole is then what the plan was asked for."""
         stop = asked.position + len(asked.new)
-        while len(entry.messages) < stop:
-            page = await fetch(PageRequest(start=len(entry.messages), stop=stop))
+        while entry.end < stop:
+            page = await fetch(PageRequest(start=entry.end, stop=stop))
             if not page.messages:
                 break
             for message in page.messages:
@@ -171,3 +193,29 @@ class TranscriptCache:
     def _forget_result(self, key: tuple[str, str]) -> None:
         text = self._results.pop(key, None)
         self._result_bytes -= len(text) if text is not None else 0
+
+
+def _beginning(known: _Entry | None, asked: PlanInput) -> _Entry:
+    """What is known of the messages that are asked for: an entry that begins where they do."""
+    start, base = (asked.seen.start, asked.seen.base) if asked.seen is not None else (0, EMPTY_CHAIN)
+    if known is not None and known.holds(start, base):
+        known.drop(start)
+        return known
+    return _Entry(start=start, digests=[base])
+
+
+async def _open(entry: _Entry, asked: PlanInput, seen: Seen, fetch: Fetch) -> None:
+    """See to it that the entry has its opening. Raises TranscriptMismatch."""
+    if entry.opening_digest == seen.opening:
+        return
+    page = await fetch(PageRequest(start=0, stop=0, opening=True))
+    for message in page.messages:
+        body = message.model_dump(mode="json")
+        if chain(EMPTY_CHAIN, body) == seen.opening:
+            size = len(canonical(body))
+            entry.size += size - entry.opening_size
+            entry.opening, entry.opening_digest, entry.opening_size = message, seen.opening, size
+            return
+    raise TranscriptMismatch(
+        f"{asked.run} does not have the opening {seen.opening} that the plan was asked for"
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from holdfast.agent import Agent, Budget, Human, Limits, Model, Rules
     from holdfast.client import Client, Run
+    from holdfast.compacting import Compaction
     from holdfast.context import Call, CallMade, Finish, PastCall, PlanView, ProposedCall, ToolContext
     from holdfast.contracts.calls import Probed, Verdict
     from holdfast.errors import (
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         Unauthorised,
         UsageError,
     )
+    from holdfast.files import File
     from holdfast.tools import Approval, Retry, Tool, arg, remote_tool, tool
     from holdfast.worker import Worker
 
@@ -32,9 +34,11 @@ _HOME = {
     "Run": "holdfast.run",
     "Worker": "holdfast.worker",
     "CallMade": "holdfast.context",
+    "Compaction": "holdfast.compacting",
     "Correctable": "holdfast.errors",
     "DefinitionError": "holdfast.errors",
     "Fatal": "holdfast.errors",
+    "File": "holdfast.files",
     "Finish": "holdfast.context",
     "HoldfastError": "holdfast.errors",
     "Human": "holdfast.agent",
@@ -67,9 +71,11 @@ __all__ = [
     "Call",
     "CallMade",
     "Client",
+    "Compaction",
     "Correctable",
     "DefinitionError",
     "Fatal",
+    "File",
     "Finish",
     "HoldfastError",
     "Human",

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from typing_extensions import TypeVar
 
 from holdfast.context import Call, Finish, PlanView
+from holdfast.contracts.compacting import CompactionSpec
 from holdfast.contracts.spec import (
     AgentSpec,
     Autonomy,
@@ -48,6 +49,7 @@ class Model:
         heartbeat: A worker silent this long is taken for dead, and another asks again.
         retry: How often the model is asked, when it fails, before the next rung is.
         usd_per_million_tokens: What input and output cost, for a model that no list of prices knows.
+        context_window: How many tokens it takes; the transcript is summarised before it holds more.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Model:
     heartbeat: timedelta = timedelta(seconds=15)
     retry: RetrySpec = RetrySpec()
     usd_per_million_tokens: tuple[str | Decimal, str | Decimal] | None = None
+    context_window: int = 200_000
 
     def rung(self) -> Rung:
         """The rung as data. Raises DefinitionError."""
@@ -70,6 +73,7 @@ class Model:
             heartbeat_seconds=seconds("Model: heartbeat", self.heartbeat),
             retry=self.retry,
             usd_per_million_tokens=None if prices is None else _prices(prices),
+            context_window=self.context_window,
         )
 
 
@@ -199,6 +203,7 @@ class Agent(Generic[OutT]):
         approvers: Who is asked when a tool names nobody.
         budgets: Shared accounts that its model calls are paid from [$1 for each user and day]; `[]` is none.
         on_failure: `rollback` takes back what a failed run did, as far as it can be, before the run ends.
+        compaction: How a transcript that outgrows its planner is summarised.
 
     Raises:
         DefinitionError: Something about it is unsafe or contradictory; the message holds the fix.
@@ -216,6 +221,7 @@ class Agent(Generic[OutT]):
     approvers: str = "operator"
     budgets: Sequence[BudgetSpec] = AgentSpec.model_fields["budgets"].default
     on_failure: Literal["keep", "rollback"] = "keep"
+    compaction: CompactionSpec = CompactionSpec()
 
     def __post_init__(self) -> None:
         checks = (("tools", listed), ("guards", functions), ("ladder", listed), ("budgets", listed))
@@ -247,6 +253,7 @@ class Agent(Generic[OutT]):
                 approvers=self.approvers,
                 budgets=tuple(self.budgets),
                 on_failure=self.on_failure,
+                compaction=self.compaction,
             )
         except pydantic.ValidationError as error:
             raise DefinitionError(f"Agent {self.name!r}: {in_words(error)}.") from None

@@ -297,12 +297,15 @@ def _held_from(start: int, messages: Sequence[Message], text: TranscriptState) -
     digests = [EMPTY_CHAIN]
     for body in spelled:
         digests.append(chain(digests[-1], body))
+    sizes = [len(canonical(body)) for body in spelled]
     return text.model_copy(
         update={
             "start": start,
             "messages": list(messages[start:]),
             "digests": digests[start:],
-            "sizes": [len(canonical(body)) for body in spelled[start:]],
+            "sizes": sizes[start:],
+            "roles": "".join(message.role[0] for message in messages[start:]),
+            "dropped_bytes": sum(sizes[1:start]),
             "archived": start,
             "results": [one for one in text.results if one.message >= start],
         }
@@ -332,12 +335,15 @@ async def laid_aside(run: str, past: RunCheckpoint) -> RunCheckpoint:
         items = text.messages[first - text.start : start - text.start]
         parts.append(await archive.write_part(store, "messages", first, items, ""))
         cut = start - text.start
+        listed = text.start + len(text.messages) - len(text.sizes)  # the first message that sizes tell of
         update["transcript"] = text.model_copy(
             update={
                 "start": start,
                 "messages": text.messages[cut:],
                 "digests": text.digests[cut:],
                 "sizes": text.sizes[cut:],
+                "roles": text.roles[cut:],
+                "dropped_bytes": text.dropped_bytes + sum(text.sizes[1 if listed == 0 else 0 : cut]),
                 "archived": start,
                 "results": [one for one in text.results if one.message >= start],
             }

@@ -24,6 +24,7 @@ from holdfast.contracts.requests import Request
 from holdfast.contracts.run import RunInput
 from holdfast.dead_letters import DeadLetters, Moved, ParkedGroup
 from holdfast.errors import HoldfastError, NoWorkerAnswers, UsageError
+from holdfast.files import Attachable, attached
 from holdfast.run import Run
 
 __all__ = ["Client", "Moved", "ParkedGroup", "Run", "RunSummary"]
@@ -96,6 +97,7 @@ class Client(DeadLetters):
         id: str | None = ...,
         user: str | None = ...,
         dry_run: bool | None = ...,
+        attachments: Sequence[Attachable] = ...,
     ) -> Run[OutT]: ...
     @overload
     async def start(
@@ -106,6 +108,7 @@ class Client(DeadLetters):
         id: str | None = ...,
         user: str | None = ...,
         dry_run: bool | None = ...,
+        attachments: Sequence[Attachable] = ...,
     ) -> Run[Any]: ...
 
     async def start(
@@ -116,6 +119,7 @@ class Client(DeadLetters):
         id: str | None = None,  # noqa: A002  # the word that people use; a keyword here
         user: str | None = None,
         dry_run: bool | None = None,
+        attachments: Sequence[Attachable] = (),
     ) -> Run[Any]:
         """Start a run, or find it: with the same `id` and input the run that exists is returned.
 
@@ -127,14 +131,20 @@ class Client(DeadLetters):
             user: On whose behalf. They cannot approve the run's actions themselves.
             dry_run: True simulates every write, False allows them within the agent's autonomy; None leaves it
                 to the agent.
+            attachments: Files that the task speaks of: paths, or a `File` for bytes. Small texts become part of the
+                input; what is larger goes to the artifact store first, and the agent reads it in pages.
 
         Raises:
-            UsageError: The input is not valid, or the id is taken by a run with another input.
+            UsageError: The input is not valid, an attachment cannot be read, or the id is taken by a run with another
+                input.
+            ArtifactStoreFailed: The artifact store does not take an attachment.
         """
         known = agent if isinstance(agent, Agent) else None
         name = agent if isinstance(agent, str) else agent.name
         try:
-            given = RunInput(agent=name, task=task, user=user, dry_run=dry_run)
+            given = RunInput(
+                agent=name, task=task, user=user, dry_run=dry_run, attachments=await attached(attachments)
+            )
         except ValidationError as error:
             found = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
             raise UsageError(f"A run cannot start like this. {found}") from None

@@ -20,6 +20,9 @@ from holdfast.contracts.calls import Failure, FailureKind
 RETRY_AFTER_CAP_SECONDS = 60.0
 """A provider may ask for any delay; a run does not wait longer than this for one attempt."""
 
+TOO_LONG = ("prompt is too long", "too long", "context limit", "context window", "context length")
+"""Words by which providers say that a prompt does not fit."""
+
 PROVIDER_STATUS: dict[int, FailureKind] = {
     400: "fatal", 401: "credentials", 402: "credentials", 403: "credentials", 404: "fatal", 408: "transient", 409: "transient",
     413: "limit", 422: "fatal", 425: "transient", 429: "transient",
@@ -60,8 +63,8 @@ def provider_failure(
     else:
         headers = {}
         kind = PROVIDER_ERROR_TYPE.get(error_type or "", "transient")
-    if kind == "fatal" and "too long" in message.lower():
-        kind = "limit"  # "prompt is too long" comes as a 400
+    if kind == "fatal" and any(words in message.lower() for words in TOO_LONG):
+        kind = "limit"  # it comes as a 400
     retry = kind in RETRIED
     said = headers.get("x-should-retry")
     if said == "false" or (said == "true" and kind != "credentials"):

@@ -35,6 +35,11 @@ def plan_summary(step: int, rung: Rung, context_tokens: int) -> str:
     return user_metadata.summary(f"plan {step} · {planner_name(rung)}{tokens}")
 
 
+def compact_summary(step: int, model: str, tokens: int) -> str:
+    """`compact before plan 7 · claude-haiku-4-5 · 150.2k tokens`."""
+    return user_metadata.summary(f"compact before plan {step} · {model} · {tokens / 1000:.1f}k tokens")
+
+
 def call_summary(tool: str, arguments: JsonObject, *, simulate: bool = False) -> str:
     """`stop_instance eu-west-1 i-0abc`: the tool and its first two plain arguments."""
     plain = (v for v in arguments.values() if isinstance(v, str | int | float) and not isinstance(v, bool))

@@ -24,6 +24,7 @@ EXPORTED = {
         Agent Approval Budget Call CallMade Client Correctable DefinitionError Fatal Finish HoldfastError Human Limits Model
         PastCall PlanView Probed ProposedCall Retry Rules Run RunNotCompleted Tool ToolContext Transient
         Unauthorised UsageError Verdict Worker arg remote_tool tool
+        Compaction File
     """,
     "holdfast.testing": """
         Answer Block ByConversation Delivery DevServer Fault MessagesServer ModelRequest PlayedCall RawJson Script
@@ -63,8 +64,9 @@ ON_THE_WIRE = {
     "LIST_EFFECTS": "list_effects",
     "ARCHIVE": "archive",
     "READ_ARTIFACT": "read_artifact",
+    "COMPACT": "compact",
     "ENGINE_ACTIVITIES": frozenset(
-        {"resolve_agent", "plan", "vet", "list_effects", "archive", "read_artifact"}
+        {"resolve_agent", "plan", "vet", "list_effects", "archive", "read_artifact", "compact"}
     ),
     "UNDO_SUFFIX": ":undo",
     "PROBE_SUFFIX": ":probe",

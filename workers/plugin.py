@@ -18,6 +18,7 @@ from activities.alerts import AlertSettings, post_alert, raise_alert
 from activities.archive import archive
 from activities.artifacts import read_artifact
 from activities.breakers import Breakers
+from activities.compact import compact_activity
 from activities.effects import list_effects
 from activities.health import check_health
 from activities.plan import plan_activity
@@ -115,6 +116,7 @@ class HoldfastPlugin(SimplePlugin):
                 raise_alert(alerting),
                 post_alert(alerting),
                 tool_activity(registry, cache, guard),
+                compact_activity(registry, cache, guard),
             ],
             workflow_runner=sandbox,
             run_context=lambda: _closing(guard),

@@ -33,6 +33,7 @@ from holdfast.contracts.state import ForkPoint
 from holdfast.contracts.undo import DoneCall, EffectsRequest
 from policies import feedback, finishing, ladder, loops, stops
 from policies.handoff import SILENCE
+from policies.opening import beside_task
 from policies.steering import HELD
 from workflows import forking, limit_watch, steering
 from workflows.any_payloads import NOTHING, any_payloads, any_payloads_async
@@ -84,7 +85,7 @@ class AgentRun:
         planning, dispatch = Planning(state, self._desk), CallDispatch(state, self._desk)
         await forking.begin(state, self._desk)
         if not state.events:
-            state.transcript.append(user_text(state.given.task))
+            state.transcript.append(user_text(state.given.task, *beside_task(state.given)))
             state.event("started", f"{state.spec.name} ({state.digest[:8]}): {state.given.task}")
         self._steering.begin(state)
         forking.mark(state)
@@ -320,6 +321,8 @@ class AgentRun:
     def transcript(self, asked: PageRequest) -> Page:
         """A page of the transcript, or where it is archived."""
         state = self._started()
+        if asked.opening:
+            return state.transcript.opening_page()
         part = part_with(state.archive, "messages", asked.start)
         return state.transcript.page(asked).model_copy(update={"archived": part} if part else {})
 

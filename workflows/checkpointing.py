@@ -45,6 +45,7 @@ def dump(state: RunState) -> RunCheckpoint:
         decisions=state.decisions,
         ignored=state.ignored,
         artifacts=state.artifacts,
+        compactions=state.compactions,
         effects=state.effects,
         total_effects=state.total_effects,
         done_calls=state.done_calls.held,
@@ -68,7 +69,7 @@ def load(given: RunInput, checkpoint: RunCheckpoint) -> RunState:
     state.started_at = checkpoint.started_at
     state.status = checkpoint.status
     state.loop = checkpoint.loop
-    state.transcript = Transcript.load(checkpoint.transcript)
+    state.transcript = Transcript.load(checkpoint.transcript, given.task)
     state.steps = Log(checkpoint.steps, checkpoint.total_steps)
     calls = [*checkpoint.keyed_calls, *(call for step in checkpoint.steps for call in step.calls)]
     state.ledger = Log(calls, checkpoint.total_calls)
@@ -76,6 +77,7 @@ def load(given: RunInput, checkpoint: RunCheckpoint) -> RunState:
     state.decisions = checkpoint.decisions
     state.ignored = checkpoint.ignored
     state.artifacts = checkpoint.artifacts
+    state.compactions = checkpoint.compactions
     state.effects = checkpoint.effects
     state.total_effects = checkpoint.total_effects
     state.done_calls = Log(checkpoint.done_calls, checkpoint.total_done_calls)
@@ -119,7 +121,10 @@ def trim(state: RunState, parts: Sequence[ArchivedPart]) -> None:
         kept = _last_within(state.steps[first:], MAX_KEPT_BYTES)
         state.steps.drop(len(state.steps) - len(kept))
         _trim_ledger(state)
-    state.artifacts = _last_within(state.artifacts, MAX_KEPT_BYTES)
+    attached = [one for one in state.artifacts if one.call is None]
+    results = [one for one in state.artifacts if one.call is not None]
+    state.artifacts = [*attached, *_last_within(results, MAX_KEPT_BYTES)]
+    state.compactions = _last_within(state.compactions, MAX_KEPT_BYTES)
     state.effects = within_bytes(state.effects, MAX_LISTED_BYTES)
     state.decisions = _last_within(state.decisions, MAX_KEPT_BYTES)
 

@@ -62,7 +62,11 @@ async def go_on_if_due(state: RunState, desk: HumanDesk) -> None:
     await workflow.wait_condition(lambda: workflow.all_handlers_finished() and desk.idle)
     state.execution += 1
     state.event("notice", f"goes on in execution {state.execution}; what went before is archived")
-    carried = pack(dump(state))
+    checkpoint = dump(state)
+    checkpoint.transcript.views = checkpoint.transcript.views[
+        -1:
+    ]  # nobody goes back behind a new execution in it
+    carried = pack(checkpoint)
     if len(carried.data) > MAX_CARRIED_CHARS:
         state.execution -= 1
         _later(

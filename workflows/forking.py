@@ -15,7 +15,7 @@ from holdfast.contracts.forks import ForkInput, MadeCall, Rewound
 from holdfast.contracts.messages import text_block
 from holdfast.contracts.requests import Decision, DecisionInput
 from holdfast.contracts.spec import ToolSpec
-from holdfast.contracts.state import ForkPoint, LoopState, RunCheckpoint, StepMark, TranscriptState
+from holdfast.contracts.state import ForkPoint, LoopState, RunCheckpoint, StepMark
 from policies import feedback
 from policies.approval import Clearance
 from policies.forking import careful
@@ -26,6 +26,7 @@ from workflows.call_execution import Answer, CallExecution
 from workflows.checkpointing import dump, pack
 from workflows.human_desk import HumanDesk
 from workflows.run_state import MAX_ANSWER_BYTES, PREVIEW_CHARS, RunState
+from workflows.transcript import Transcript
 
 TOLD_WITHIN_SECONDS = 10.0
 """So long a rewound run waits, before its first write, to be told what it had done since."""
@@ -94,7 +95,7 @@ def _cut(whole: RunCheckpoint, found: StepMark) -> RunCheckpoint:
         update={
             "status": "planning",
             "loop": found.loop.model_copy(update={"forked": False}),
-            "transcript": _cut_transcript(whole.transcript, found),
+            "transcript": Transcript.load(whole.transcript, "").as_of(found.messages, found.planned),
             "steps": [one for one in whole.steps if one.number <= step],
             "total_steps": step,
             "keyed_calls": [one for one in whole.keyed_calls if step_of(one.id) <= step],
@@ -113,24 +114,6 @@ def _cut(whole: RunCheckpoint, found: StepMark) -> RunCheckpoint:
             "context_tokens": found.context_tokens,
             "finished_at": whole.finished_at if found.ended else None,
             "outcome": whole.outcome if found.ended else None,
-        }
-    )
-
-
-def _cut_transcript(whole: TranscriptState, found: StepMark) -> TranscriptState:
-    held = found.messages - whole.start
-    if held < 0:  # laid aside since, by an execution that was about to end: whoever asks fills it up
-        nothing = {"start": found.messages, "messages": [], "sizes": [], "digests": [], "results": []}
-        told = {"archived": found.messages, "planned": found.planned}
-        return whole.model_copy(update={**nothing, **told})
-    return whole.model_copy(
-        update={
-            "messages": whole.messages[:held],
-            "sizes": whole.sizes[:held],
-            "digests": whole.digests[: held + 1],
-            "planned": found.planned,
-            "archived": min(whole.archived, found.messages),
-            "results": [one for one in whole.results if one.message < found.messages],
         }
     )
 

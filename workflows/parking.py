@@ -145,4 +145,5 @@ def _go_back(state: RunState, number: int) -> None:
     loop.odd_answers, loop.max_tokens_factor = 0, 1
     loop.rejections_in_a_row = loop.finish_refused = 0
     loop.last_turn = loop.limit = ""
+    loop.known_tokens = loop.made_room_at = 0
     loop.circles, loop.fresh_from = 0, len(state.ledger)

@@ -19,6 +19,7 @@ from workflows.options import as_kwargs, plan_options
 from workflows.parking import park
 from workflows.run_state import RunState
 from workflows.steering import before_plan
+from workflows.summarising import Compaction
 from workflows.takeover import NobodyAnswered, PassedOn, take_over
 
 
@@ -29,6 +30,7 @@ class Planning:
         self._state = state
         self._desk = desk
         self._loop = state.loop
+        self._compaction = Compaction(state)
 
     async def next_plan(self, step: int, *, last_turn: bool) -> tuple[PlanOutcome, int]:
         """The next plan and the rung that made it. Its content is part of the transcript when this returns.
@@ -61,6 +63,11 @@ class Planning:
                 if failure is None:
                     return plan, self._loop.rung
                 failed = ReadFailure(failure)
+            await self._failed(step, failed)
+
+    async def _failed(self, step: int, failed: ReadFailure) -> None:
+        """Make room where the prompt was too long, so that the same rung is asked again; else go one rung down."""
+        if not await self._compaction.make_room(step, failed.failure):
             await self._fall(step, failed.failure, self._attempts(failed))
 
     def odd_answer(self, *, cut_off: bool) -> Failure | None:
@@ -84,10 +91,11 @@ class Planning:
             self._loop.failed_at = step + 1  # it plans the next step, for this one has its plan
 
     async def _ask(self, step: int, *, last_turn: bool) -> PlanOutcome:
-        state, transcript = self._state, self._state.transcript
+        state = self._state
         rung = state.spec.ladder[self._loop.rung]
         await before_plan(state)
         state.move("planning")
+        await self._compaction.watch(step)
         if isinstance(rung, HumanRung):
             return await take_over(state, self._desk, rung, step, last_turn=last_turn)
         plan: PlanOutcome = await workflow.execute_activity(
@@ -98,10 +106,7 @@ class Planning:
                 digest=state.digest,
                 step=step,
                 rung=self._loop.rung,
-                position=transcript.position,
-                before=transcript.before,
-                new=transcript.new(),
-                after=transcript.after,
+                **state.transcript.asked(whole=rung.kind == "rules"),
                 last_turn=last_turn,
                 max_tokens_factor=self._loop.max_tokens_factor,
                 user=state.given.user,

@@ -31,6 +31,7 @@ from holdfast.contracts.run import (
 )
 from holdfast.contracts.spec import AgentSpec, ToolSpec
 from holdfast.contracts.state import LoopState, StepMark
+from holdfast.contracts.summaries import CompactionRecord
 from holdfast.contracts.undo import DoneCall, UndoneCall
 from policies import labels, lifecycle, limits
 from policies.json_safety import brief, clip, shorten
@@ -86,7 +87,8 @@ class RunState:
         self.total_effects = 0
         self.done_calls: Log[DoneCall] = Log()
         self.events: Log[RunEvent] = Log()
-        self.artifacts: list[ArtifactRef] = []
+        self.artifacts: list[ArtifactRef] = [one.ref for one in given.attachments if one.ref is not None]
+        self.compactions: list[CompactionRecord] = []
         self.usage = Usage()
         self.context_tokens = 0
         self.status: RunStatus = "starting"
@@ -214,6 +216,7 @@ class RunState:
         """Count what a plan cost."""
         self.usage += usage
         self.context_tokens = usage.context_tokens
+        self.loop.known_tokens = usage.tokens if usage.context_tokens else 0
 
     def effect(self, record: CallRecord, tool: ToolSpec, result: Json, *, unknown: bool = False) -> None:
         """Note what a writing call did, and keep what its undo would need."""
@@ -318,6 +321,7 @@ class RunState:
             paused=self.loop.paused,
             effects=self.effects,
             artifacts=self.artifacts,
+            compactions=self.compactions,
             raises=self.loop.raises,
             usage=self.usage,
             outcome=self.outcome,
@@ -345,6 +349,7 @@ class RunState:
             "effects": within_bytes(self.effects, MAX_LISTED_BYTES),
             "messages": within_bytes(self.view().messages, MAX_LISTED_BYTES),
             "artifacts": within_bytes(self.artifacts, MAX_LISTED_BYTES),
+            "compactions": within_bytes(self.compactions, MAX_LISTED_BYTES),
         }
         return self.view().model_copy(update={"steps": steps, **lists})
 

@@ -20,8 +20,8 @@ from activities.providers.pricing import usage_of, worst_case
 from holdfast.contracts.accounts import ZERO
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.calls import Failure
-from holdfast.contracts.messages import Message
-from holdfast.contracts.plans import PlanOutcome
+from holdfast.contracts.messages import Message, text_of, user_text
+from holdfast.contracts.plans import PlanOutcome, Usage
 from holdfast.contracts.spec import AgentSpec, ModelRung
 from policies.failures import provider_failure
 from policies.finishing import built_in_tools
@@ -49,6 +49,42 @@ async def plan_with_claude(
     built_in = built_in_tools(spec, last_turn=last_turn, has_artifacts=has_artifacts)
     offered = [] if last_turn else [_tool(one.name, one.description, one.input_schema) for one in spec.tools]
     request = _request(spec, rung, messages, [*offered, *built_in], max_tokens_factor=max_tokens_factor)
+    model, usage, request_id = await _paid(rung, request, stream, wallet)
+    content, defects = contain(stream.content(), spec.max_argument_bytes)
+    return PlanOutcome(
+        content=content,
+        stop_reason=str(stream.stop_reason),
+        planner=model,
+        kind="model",
+        usage=usage,
+        defects=defects,
+        request_id=request_id,
+    )
+
+
+async def summarise_with_claude(
+    rung: ModelRung, instructions: str, told: str, wallet: Wallet
+) -> tuple[str, str, str, Usage]:
+    """A text about a text: what was answered, why it ended, which model it was, and what it cost.
+
+    Raises ApplicationError.
+    """
+    request = {
+        "model": rung.model,
+        "max_tokens": rung.max_tokens,
+        "system": instructions,
+        "messages": [user_text(told).model_dump(mode="json")],
+        "stream": True,
+    }
+    stream = AnswerStream()
+    model, usage, _ = await _paid(rung, request, stream, wallet)
+    return text_of(stream.content()), str(stream.stop_reason), model, usage
+
+
+async def _paid(
+    rung: ModelRung, request: dict[str, Any], stream: AnswerStream, wallet: Wallet
+) -> tuple[str, Usage, str | None]:
+    """Reserve, ask, settle: which model answered, what it cost, and the request's id. Raises ApplicationError."""
     worst = worst_case(
         PROVIDER,
         rung.model,
@@ -59,12 +95,19 @@ async def plan_with_claude(
     async with wallet.spending(worst, model=rung.model, lease_seconds=rung.timeout_seconds) as money:
         money.max_tokens = request["max_tokens"]
         await money.about_to_send()
-        return await _asked(spec, rung, request, stream, money)
+        request_id = await _asked(rung, request, stream, money)
+        if not stream.complete:
+            _pay_for_part(stream, rung, money)
+            raise _failed(None, "broken_answer", "the answer ended in the middle (no message_stop)", {})
+        model = str(stream.message.get("model") or rung.model)
+        usage = usage_of(PROVIDER, model, stream.usage, rung.usd_per_million_tokens)
+        money.cost = usage.cost_usd if not usage.unpriced else None
+        return model, usage, request_id
 
 
-async def _asked(
-    spec: AgentSpec, rung: ModelRung, request: dict[str, Any], stream: AnswerStream, money: Money
-) -> PlanOutcome:
+async def _asked(rung: ModelRung, request: dict[str, Any], stream: AnswerStream, money: Money) -> str | None:
+    """Let the answer grow in `stream` until it ends; the request's id. Raises ApplicationError."""
+    request_id: str | None = None
     try:
         async with (
             anthropic_client() as client,
@@ -98,28 +141,7 @@ async def _asked(
     except (BrokenStream, httpx2.HTTPError, KeyError, TypeError) as error:
         _pay_for_part(stream, rung, money)
         raise _failed(None, "broken_answer", f"the answer is broken: {_chain(error)}", {}) from error
-    return _answered(spec, rung, stream, money, request_id=request_id)
-
-
-def _answered(
-    spec: AgentSpec, rung: ModelRung, stream: AnswerStream, money: Money, *, request_id: str | None
-) -> PlanOutcome:
-    if not stream.complete:
-        _pay_for_part(stream, rung, money)
-        raise _failed(None, "broken_answer", "the answer ended in the middle (no message_stop)", {})
-    model = str(stream.message.get("model") or rung.model)
-    usage = usage_of(PROVIDER, model, stream.usage, rung.usd_per_million_tokens)
-    money.cost = usage.cost_usd if not usage.unpriced else None
-    content, defects = contain(stream.content(), spec.max_argument_bytes)
-    return PlanOutcome(
-        content=content,
-        stop_reason=str(stream.stop_reason),
-        planner=model,
-        kind="model",
-        usage=usage,
-        defects=defects,
-        request_id=request_id,
-    )
+    return request_id
 
 
 def _pay_for_part(stream: AnswerStream, rung: ModelRung, money: Money) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +23,7 @@ _START_EXAMPLES = """\
   holdfast start cloud-costs "Cut our spend in eu-west-1" --follow
   holdfast start cloud-costs "Cut our spend" --id ticket-88 --user ana
   holdfast start cloud-costs "Cut our spend" --dry-run --json
+  holdfast start cloud-costs "Explain these bills" --attach bills.csv --attach notes.md
 
 With --id it is safe to start twice: the same again is the same run.
 Any language can start one:
@@ -67,6 +69,15 @@ def add_to(app: typer.Typer) -> None:
                 show_default=False,
             ),
         ] = None,
+        attach: Annotated[
+            list[Path] | None,
+            typer.Option(
+                "--attach",
+                metavar="FILE",
+                help="A file that the task speaks of; may be given several times. Of a large one the agent reads pages.",
+                show_default=False,
+            ),
+        ] = None,
         follow: Annotated[
             bool, typer.Option("--follow", "-f", help="Show what happens until it ends.")
         ] = False,
@@ -78,7 +89,9 @@ def add_to(app: typer.Typer) -> None:
         object: the run, its events, and last its outcome.
         """
         client = await server.client()
-        run = (await client.start(agent, task, id=id, user=user, dry_run=dry_run)).id
+        run = (
+            await client.start(agent, task, id=id, user=user, dry_run=dry_run, attachments=attach or ())
+        ).id
         served = await _begins(client, run)
         _print_started(server, run, agent, served=served, following=follow, as_json=as_json)
         if not follow:

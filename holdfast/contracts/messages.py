@@ -22,9 +22,9 @@ def text_block(text: str) -> JsonObject:
     return {"type": "text", "text": text}
 
 
-def user_text(text: str) -> Message:
-    """A user message of one text."""
-    return Message(role="user", content=[text_block(text)])
+def user_text(*texts: str) -> Message:
+    """A user message of these texts."""
+    return Message(role="user", content=[text_block(text) for text in texts])
 
 
 def text_of(content: list[JsonObject]) -> str:
@@ -63,3 +63,5 @@ class PageRequest(Contract):
     start: int
     stop: int
     max_bytes: int = 1_000_000
+    opening: bool = False
+    """Ask instead for the one message that a compacted transcript begins with: the task with the summary."""

@@ -60,7 +60,10 @@ LIST_EFFECTS: Final = "list_effects"
 ARCHIVE: Final = "archive"
 READ_ARTIFACT: Final = "read_artifact"
 """Also the name of the built-in call that it carries out."""
-ENGINE_ACTIVITIES: Final = frozenset({RESOLVE_AGENT, PLAN, VET, LIST_EFFECTS, ARCHIVE, READ_ARTIFACT})
+COMPACT: Final = "compact"
+ENGINE_ACTIVITIES: Final = frozenset(
+    {RESOLVE_AGENT, PLAN, VET, LIST_EFFECTS, ARCHIVE, READ_ARTIFACT, COMPACT}
+)
 
 UNDO_SUFFIX: Final = ":undo"
 PROBE_SUFFIX: Final = ":probe"

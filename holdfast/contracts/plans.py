@@ -44,6 +44,17 @@ class Usage(Contract):
         )
 
 
+class Seen(Contract):
+    """What planners are shown of a compacted transcript: an opening, then the messages from `start` on."""
+
+    start: int
+    """Place in the whole transcript of the first message behind the opening."""
+    base: str
+    """The digest of the whole transcript before `start`."""
+    opening: str
+    """The digest of the opening, which is asked for by query."""
+
+
 class PlanInput(Contract):
     """Asks one rung for the next plan.
 
@@ -69,6 +80,8 @@ class PlanInput(Contract):
     """On whose budget."""
     may_cost_usd: Decimal | None = None
     """A human must be asked before it costs more."""
+    seen: Seen | None = None
+    """What of the transcript is meant, if not the whole."""
     has_artifacts: bool = False
     """The run has artifacts, so `read_artifact` is offered."""
 

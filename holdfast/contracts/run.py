@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field, field_validator
 
 from holdfast.contracts.artifacts import ArtifactRef
+from holdfast.contracts.attachments import MAX_ATTACHMENTS, Attachment
 from holdfast.contracts.base import Contract, Json, JsonObject, Record
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
 from holdfast.contracts.digests import digest
@@ -15,6 +16,7 @@ from holdfast.contracts.parked import ParkedNote
 from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import Decision, Ignored, Request
 from holdfast.contracts.steering import Pause, PersonMessage
+from holdfast.contracts.summaries import CompactionRecord
 from holdfast.contracts.undo import UndoneCall
 
 RunStatus = Literal[
@@ -74,6 +76,7 @@ class RunInput(Contract):
     user: str | None = Field(default=None, max_length=300)
     dry_run: bool | None = None
     """True simulates every write, False allows them as the agent's autonomy says; None asks the agent."""
+    attachments: list[Attachment] = Field(default=[], max_length=MAX_ATTACHMENTS)
     checkpoint: Carried | None = None
     """Where to go on from. The engine's own: whoever starts a run leaves it out."""
     fork: ForkInput | None = None
@@ -168,6 +171,7 @@ class RunView(Contract):
     effects: list[EffectRecord]
     artifacts: list[ArtifactRef] = []
     """Results too large for the transcript, and attachments: whole in the artifact store."""
+    compactions: list[CompactionRecord] = []
     raises: list[LimitsRaised] = []
     """Who raised the run's limits, oldest first."""
     usage: Usage

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, NoReturn
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from holdfast.contracts.base import Contract, Json, JsonObject
+from holdfast.contracts.compacting import CompactionSpec
 from holdfast.contracts.digests import digest
 from holdfast.errors import DefinitionError
 
@@ -145,6 +146,8 @@ class ModelRung(Contract):
     thinking: JsonObject | None = None
     """Passed to the API unchanged, such as `{"type": "enabled", "budget_tokens": 4096}`."""
     timeout_seconds: PositiveFloat = 600.0
+    context_window: PositiveInt = 200_000
+    """How many tokens the model takes, its answer included."""
     heartbeat_seconds: PositiveFloat = 15.0
     """The stream may be silent this long; so may a dead worker, before it is noticed."""
     retry: RetrySpec = RetrySpec()
@@ -218,6 +221,7 @@ class AgentSpec(Contract):
     approvers: str = "operator"
     """Who is asked about writes whose tool names nobody, and about everything else."""
     max_argument_bytes: PositiveInt = 64 * 1024
+    compaction: CompactionSpec = CompactionSpec()
     rejections: PositiveInt = 3
     """This many rejections in a row end the agent's attempt."""
     budgets: tuple[BudgetSpec, ...] = (BudgetSpec(account="user", daily_usd=Decimal("1.00")),)

@@ -19,6 +19,7 @@ from holdfast.contracts.requests import Decision, Ignored, Request
 from holdfast.contracts.run import Carried, RunEvent, RunOutcome, RunStatus, StepRecord
 from holdfast.contracts.spec import AgentSpec, LimitsSpec
 from holdfast.contracts.steering import Cancellation, Pause, PersonMessage
+from holdfast.contracts.summaries import CompactionRecord, View
 from holdfast.contracts.undo import DoneCall
 
 
@@ -38,6 +39,10 @@ class LoopState(Record):
     rejections_in_a_row: int = 0
     finish_refused: int = 0
     """Results that did not fit and were sent back."""
+    known_tokens: int = 0
+    """Tokens up to the last answer, as the provider counted them; 0 while it has not counted what planners now see."""
+    made_room_at: int = 0
+    """The last step at which the transcript was compacted because the prompt was too long."""
     last_turn: str = ""
     """Which limit ends the run with this turn; empty while none does."""
     limit: str = ""
@@ -114,6 +119,14 @@ class TranscriptState(Record):
     archived: int = 0
     """Messages before this number are told by the archive. Such a one that is listed here too may be a stand-in."""
     results: list[ResultBlock] = []
+    roles: str = ""
+    """Of each message that `sizes` tells of: `u` or `a`."""
+    dropped_bytes: int = 0
+    """The size of the messages between the task and the first that `sizes` tells of."""
+    views: list[View] = []
+    """What planners saw since each compaction; the last is what they see now."""
+    beside_task: Message | None = None
+    """The first message without the task itself."""
 
 
 class RunCheckpoint(Record):
@@ -143,6 +156,7 @@ class RunCheckpoint(Record):
     decisions: list[Decision] = []
     ignored: list[Ignored] = []
     artifacts: list[ArtifactRef] = []
+    compactions: list[CompactionRecord] = []
     effects: list[EffectRecord] = []
     total_effects: int = 0
     done_calls: list[DoneCall] = []

@@ -35,7 +35,7 @@ def test_start_says_what_was_started_and_how_to_follow_it(served: CommandLine) -
 
 def test_start_with_json_tells_programs_the_run(served: CommandLine) -> None:
     """`start --json` prints one object; without --id the run's id begins with the agent's name."""
-    started = served("start", "parcels", "say hello", "--json").json
+    started = served("start", "parcels", "say hello", "--attach", __file__, "--json").json
     assert started["run"].startswith("parcels-")
     assert started["served"] is True
     assert started["follow"].startswith(f"holdfast show {started['run']} --follow")

@@ -13,6 +13,8 @@ from pydantic import BaseModel
 
 import holdfast.contracts
 from holdfast.contracts import artifacts, base, calls, messages, plans, requests, run, spec, steering, undo
+from holdfast.contracts.compacting import CompactionSpec
+from tests.contracts.examples_context import COMPACTED
 from tests.contracts.examples_parked import NOTE
 
 DIGEST = "0123456789abcdef0123456789abcdef"
@@ -43,6 +45,7 @@ CONDITION = spec.AllOf(
     ),
 )
 RETRY = spec.RetrySpec(attempts=3, initial_seconds=0.5, coefficient=1.5, maximum_seconds=10.0)
+COMPACTION = CompactionSpec(model="claude-haiku-4-5", at=0.5, keep=6)
 APPROVAL = spec.ApprovalSpec(by="finops", when=CONDITION, expires_in_seconds=86_400.0)
 STOP = spec.ToolSpec(
     name="ec2.stop",
@@ -73,6 +76,7 @@ MODEL = spec.ModelRung(
     max_tokens=4096,
     thinking={"type": "enabled", "budget_tokens": 2048},
     timeout_seconds=300.0,
+    context_window=100_000,
     heartbeat_seconds=20.0,
     retry=RETRY,
 )
@@ -93,6 +97,7 @@ AGENT = spec.AgentSpec(
     autonomy="supervised",
     dry_run=True,
     approvers="ops",
+    compaction=COMPACTION,
     max_argument_bytes=1024,
     rejections=5,
 )
@@ -274,7 +279,7 @@ def examples() -> dict[str, BaseModel]:
         "Message.user": TOLD,
         "ModelRung": MODEL,
         "Page": messages.Page(position=1, total=3, messages=[SAID, TOLD]),
-        "PageRequest": messages.PageRequest(start=1, stop=3, max_bytes=1000),
+        "PageRequest": messages.PageRequest(start=1, stop=3, max_bytes=1000, opening=True),
         "PlanInput": plans.PlanInput(
             run="ticket-88",
             agent="cloud-costs",
@@ -289,6 +294,7 @@ def examples() -> dict[str, BaseModel]:
             max_tokens_factor=2,
             user="ana",
             may_cost_usd=Decimal("0.42"),
+            seen=plans.Seen(start=11, base=DIGEST, opening=DIGEST[::-1]),
             has_artifacts=True,
         ),
         "PlanOutcome": plans.PlanOutcome(
@@ -330,6 +336,7 @@ def examples() -> dict[str, BaseModel]:
             paused=PAUSED,
             effects=[EFFECT],
             artifacts=[ARTIFACT],
+            compactions=[COMPACTED],
             usage=USAGE,
             outcome=OUTCOME,
             parked=NOTE,

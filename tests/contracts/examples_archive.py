@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from holdfast.contracts import archive, messages, run, state, undo
 from tests.contracts import examples as other
+from tests.contracts.examples_context import COMPACTED, VIEW
 
 PART = archive.ArchivedPart(
     kind="steps", start=20, stop=340, artifact=other.DIGEST, bytes=12_345, execution="0199-run-id"
@@ -21,6 +22,10 @@ TRANSCRIPT = state.TranscriptState(
     planned=679,
     archived=680,
     results=[RESULT],
+    roles="u",
+    dropped_bytes=40_000,
+    views=[VIEW],
+    beside_task=messages.user_text("Look also at this."),
 )
 
 EXAMPLES: dict[str, BaseModel] = {
@@ -49,6 +54,7 @@ EXAMPLES: dict[str, BaseModel] = {
         decisions=[other.DECISION],
         ignored=[other.IGNORED],
         artifacts=[other.ARTIFACT],
+        compactions=[COMPACTED],
         effects=[other.EFFECT],
         total_effects=12,
         done_calls=[undo.DoneCall(input=other.TOOL_INPUT, tool=other.STOP)],

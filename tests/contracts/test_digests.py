@@ -127,7 +127,7 @@ def test_a_new_field_does_not_move_the_version() -> None:
 
     class LaterSpec(AgentSpec):
         tools: tuple[LaterTool, ...] = ()
-        compaction: dict[str, int] = {"at_percent": 80}
+        later: dict[str, int] = {"at_percent": 80}
 
     later = LaterSpec.model_validate_json(AGENT.model_dump_json())
     assert later.digest == AGENT.digest

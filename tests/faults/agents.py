@@ -109,6 +109,10 @@ reader = Agent(
     autonomy="observe",
     budgets=[],  # what it costs is not the point
 )
+forgetful = reader.but(
+    name="forgetful",
+    ladder=[Model("claude-sonnet-4-5", heartbeat=SILENCE, retry=QUICKLY, context_window=12_000)],
+)
 
 spender = Agent(
     name="spender",
@@ -126,4 +130,4 @@ spender = Agent(
     budgets=[Budget("user", daily_usd="1.00")],
 )
 
-AGENTS: list[Agent[Any]] = [booking, booking_blindly, reader, spender]
+AGENTS: list[Agent[Any]] = [booking, booking_blindly, reader, forgetful, spender]

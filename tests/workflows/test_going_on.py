@@ -12,11 +12,12 @@ import pytest_asyncio
 from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowHistory
 
-from holdfast import Agent, Limits, PastCall, ToolContext, UsageError, tool
+from holdfast import Agent, Compaction, Limits, Model, PastCall, ToolContext, UsageError, tool
 from holdfast.artifacts import VARIABLE
+from holdfast.contracts.messages import Page, PageRequest
 from holdfast.contracts.run import EventsRequest, RunEvent
 from holdfast.contracts.state import RunCheckpoint
-from holdfast.testing import ModelRequest, Step, call, dev_server, finish
+from holdfast.testing import ModelRequest, Step, call, dev_server, finish, say
 from tests.stage import CLAUDE, SetStage, setting
 from workers.replay import replay, state_at
 from workflows.checkpointing import dump
@@ -200,6 +201,42 @@ async def test_a_worker_that_has_forgotten_reads_what_was_laid_aside(here: SetSt
         outcomes = [await run.outcome() for run in runs]
 
     assert [one.output[:10] for one in outcomes] == [f"{STEPS + 1}: took 1"] * 2
+
+
+async def test_what_was_compacted_stays_so(here: SetStage, impatient: TemporalClient) -> None:
+    """Planners see the same summary and messages after the run went on, also those of workers that know nothing.
+
+    The task, the last messages and the calls made stay; whoever reads the transcript finds it whole.
+    """
+    small = Model(CLAUDE.name, retry=CLAUDE.retry, context_window=3_000)
+    agent = taker.but(name="small-taker", ladder=[small], compaction=Compaction(keep=4))
+
+    def script(request: ModelRequest) -> Step:
+        if "tools" not in request.body:
+            return say("All went well.")
+        taken = re.findall(r"took (\d+) ", str(request.messages))
+        if request.messages[-1]["role"] != "user" or (taken and int(taken[-1]) >= STEPS):
+            return finish(result=str(request.messages[0]["content"][0]["text"]))
+        return call("take", number=int(taken[-1]) + 1 if taken else 1)
+
+    async with here(agent, script, exhausted=False, transcript_cache_bytes=1, seconds=60) as on:
+        runs = [await on.start(task) for task in ("Take one.", "Take another.")]
+        outcomes = [await run.outcome() for run in runs]
+        view = await runs[0].inspect()
+        handle = impatient.get_workflow_handle(runs[0].id)
+        page = await handle.query("transcript", PageRequest(start=0, stop=1), result_type=Page)
+    chain = await executions(impatient, runs[0].id)
+
+    assert [one.output for one in outcomes] == ["Take one.", "Take another."]
+    assert len(chain) >= 3
+    assert len(view.compactions) >= 2
+    shortened = [one.messages for one in on.model.requests if len(one.messages[0]["content"]) > 1]
+    assert all("done: take 1 (call 1.1)" in one[0]["content"][1]["text"] for one in shortened)
+    assert min(len(one) for one in shortened) >= 3, "the last turns stay"
+    assert max(len(str(one)) for one in shortened) < 3_000 * 4
+    assert page.total == 2 * STEPS + 2
+    for history in chain:
+        assert (await replay(history)).ok
 
 
 async def test_without_a_store_it_stays_where_it_is(

@@ -50,6 +50,13 @@ def print_head(console: Console, view: RunView, *, status: str, ui_url: str | No
         )
     for name, value in facts:
         line(console, value, indent=9, label=(name, "dim"))
+    if view.artifacts:
+        facts_of = f"{len(view.artifacts)}, {sum(ref.bytes for ref in view.artifacts):,} bytes in all"
+        line(console, facts_of, indent=9, label=("kept", "dim"))
+    if view.compactions:
+        last = view.compactions[-1]
+        said = f"{len(view.compactions)} times, last before step {last.step} by {last.by}: {last.kept} messages kept"
+        line(console, said, indent=9, label=("summed", "dim"))
     if ui_url:
         unwrapped(console, ("ui       ", "dim"), ui_url)
     if view.paused:
