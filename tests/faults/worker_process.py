@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import importlib
 import json
 import os
 import signal
@@ -19,12 +20,12 @@ from typing import Any
 from temporalio.worker import PollerBehaviorSimpleMaximum
 
 import activities.providers.anthropic  # the slowest import of all, before the first fork
+import tests.faults.agents  # as most workers serve
 from holdfast.connection import connect
 from holdfast.worker import Worker
-from tests.faults.agents import AGENTS
 from tests.faults.reporting import ActivityPoints, TaskPoints
 
-__all__ = ["activities"]
+__all__ = ["activities", "tests"]
 
 PR_SET_PDEATHSIG = 1
 
@@ -32,12 +33,13 @@ PR_SET_PDEATHSIG = 1
 async def serve(queue: str, address: str, *, points: bool, options: dict[str, Any]) -> None:
     """Serve a queue until somebody ends the process."""
     client = await connect(address)
+    agents = importlib.import_module(options.pop("agents", "tests.faults.agents")).AGENTS
     if (pollers := options.pop("pollers", None)) is not None:
         few = PollerBehaviorSimpleMaximum(pollers)
         options |= {"workflow_task_poller_behavior": few, "activity_task_poller_behavior": few}
     watching: dict[str, Any] = {"interceptors": [ActivityPoints()], "workflow_runner": TaskPoints()}
     settings = {**(watching if points else {}), **options}
-    await Worker(client, AGENTS, task_queue=queue, **settings).run()
+    await Worker(client, agents, task_queue=queue, **settings).run()
 
 
 def _child(mother: int, told: dict[str, Any]) -> None:
