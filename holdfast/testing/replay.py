@@ -11,7 +11,9 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowHandle, WorkflowHistory
+from temporalio.service import RPCError, RPCStatusCode
 
 from holdfast.errors import UsageError
 from holdfast.run import Run
@@ -27,6 +29,9 @@ async def assert_replays(
 ) -> ReplayReport:
     """Replay a run against today's engine, offline, in the strict sandbox; returns what was found.
 
+    Of a run that has gone on in several executions, all that the server keeps are replayed; the last one's report
+    is returned.
+
     Args:
         what: A run, its workflow handle, its history, or the path of a history exported as JSON
             (`temporal workflow show -w RUN -o json`).
@@ -39,11 +44,13 @@ async def assert_replays(
     """
     from workers.replay import replay  # the engine is loaded by those who replay, not by every test
 
-    history = await _history_of(what)
-    report = await replay(history)
-    if not report.ok or (same_inputs and report.changed):
-        raise AssertionError(f"The history of {history.workflow_id} does not replay: {report}")
-    return report
+    found = await _histories_of(what)
+    reports = [await replay(history) for history in found]
+    for number, (history, report) in enumerate(zip(found, reports, strict=True), start=1):
+        if not report.ok or (same_inputs and report.changed):
+            which = f" (execution {number} of {len(found)})" if len(found) > 1 else ""
+            raise AssertionError(f"The history of {history.workflow_id}{which} does not replay: {report}")
+    return reports[-1]
 
 
 def load_history(path: Path | str) -> WorkflowHistory:
@@ -93,11 +100,31 @@ def _forget_identities(value: Any) -> None:
             _forget_identities(one)
 
 
-async def _history_of(what: Any) -> WorkflowHistory:
+async def histories_of(temporal: TemporalClient, run: str) -> tuple[list[WorkflowHistory], bool]:
+    """The histories of a run's executions, oldest first, and whether that is all of them.
+
+    The server deletes a closed execution after the retention of its namespace.
+    """
+    found: list[WorkflowHistory] = []
+    execution: str | None = None
+    while True:
+        try:
+            history = await temporal.get_workflow_handle(run, run_id=execution).fetch_history()
+        except RPCError as error:
+            if found and error.status == RPCStatusCode.NOT_FOUND:
+                return found, False
+            raise
+        found.insert(0, history)
+        execution = history.events[0].workflow_execution_started_event_attributes.continued_execution_run_id
+        if not execution:
+            return found, True
+
+
+async def _histories_of(what: Any) -> list[WorkflowHistory]:
     if isinstance(what, WorkflowHistory):
-        return what
+        return [what]
     if isinstance(what, Run):
-        return await what._handle.fetch_history()  # noqa: SLF001  # the test kit is of one house with the client
+        return (await histories_of(what._temporal, what.id))[0]  # noqa: SLF001  # of one house with the client
     if isinstance(what, WorkflowHandle):
-        return await what.fetch_history()
-    return load_history(what)
+        return [await what.fetch_history()]
+    return [load_history(what)]
