@@ -113,7 +113,7 @@ class Checkpointed(Steered):
     async def _made_since(self, step: int, before: Sequence[MadeCall]) -> list[MadeCall]:
         gone = await taken_back(self._temporal, self.id)
         made = [
-            MadeCall.of(self.id, one.input)
+            MadeCall.of(self.id, one)
             for one in await self._done_calls()
             if _step_of(one.input.call) > step
             and not one.undone

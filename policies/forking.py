@@ -16,8 +16,9 @@ def careful(
     *,
     writes: Writes | None,
     made: Iterable[MadeCall],
+    run: str = "",
 ) -> Clearance:
-    """The clearance of a call in a run that went back (`writes` is None in a rewind).
+    """The clearance of a call in a run that went back (`writes` is None in a rewind of no fork).
 
     A real write is asked about where the fork says so, and where the same call, or one under the same key, was
     made in what the run went back behind: that still stands.
@@ -26,7 +27,8 @@ def careful(
         return clearance
     again = next((one for one in made if _same(one, tool, record)), None)
     if again is not None:
-        why = f"run {again.run} has done this already, as call {again.call}, and that may still stand"
+        who, when = ("this run", " before it was rewound") if again.run == run else (f"run {again.run}", "")
+        why = f"{who} has done this already{when}, as call {again.call}, and that may still stand"
         return clearance.model_copy(
             update={
                 "kind": "ask",

@@ -281,7 +281,7 @@ async def with_care(state: RunState, record: CallRecord, tool: ToolSpec, clearan
         *(state.loop.rewind.made if state.loop.rewind else ()),
     ]
     writes = fork.writes if fork else None
-    return careful(clearance, state.spec, tool, record, writes=writes, made=made)
+    return careful(clearance, state.spec, tool, record, writes=writes, made=made, run=state.run)
 
 
 async def _told(state: RunState) -> None:

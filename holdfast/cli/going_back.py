@@ -139,7 +139,7 @@ def _add_rewind(app: typer.Typer) -> None:
             raise UsageError("Say who asks by --by NAME, or set HOLDFAST_USER.")
         made = await found.made_since(to)
         if not as_json:
-            _print_made(made, to)
+            _print_made(made, run, f"holdfast undo {run} --to {to}{server.flags}", to)
         if not yes:
             if as_json or not sys.stdin.isatty():
                 raise UsageError("Not rewound: nobody is there to be asked. Give --yes.")
@@ -175,7 +175,7 @@ def _add_diff(app: typer.Typer) -> None:
             steps = [{"step": n, "a": one, "b": other, "same": one == other} for n, one, other in rows]
             print(json.dumps({"a": left, "b": right, "part_at": parted, "steps": steps}, indent=2))
             return
-        _print_diff(left, right, rows, parted, (a.outcome, b.outcome))
+        _print_diff(left, right, rows, parted, (a.status, b.status))
 
 
 def _answers(given: list[str]) -> dict[str, Any]:
@@ -193,31 +193,38 @@ def _answers(given: list[str]) -> dict[str, Any]:
     return found
 
 
-def _print_made(made: list[MadeCall], to: int) -> None:
-    from holdfast.cli.rendering.screen import line, out
+def _print_made(made: list[MadeCall], run: str, undo: str, to: int) -> None:
+    from holdfast.cli.rendering.screen import line, one_line, out, unwrapped
 
     if not made:
-        line(out(), f"The run has changed nothing since step {to}.")
+        line(out(), f"Since step {to} the run has changed nothing that still stands.")
         return
     line(out(), (f"Done since step {to}, and it will still stand:", "yellow"))
     for one in made:
-        line(out(), f"{one.call} {one.tool}  ", (one.idempotency_key, "dim"), indent=2)
+        kind = "can be undone" if one.reversible else "cannot be undone"
+        whose = "" if one.run == run else f" · by run {one.run}"
+        shown = f"{one.tool} {one_line(one.shown)}"
+        line(out(), shown, (f"  {kind}{whose}", "dim"), indent=7, label=(f"  {one.call}", "dim"))
+    if any(one.reversible for one in made):
+        line(out(), "Where it shall not stand, undo it first, once the run has ended:")
+        unwrapped(out(), "  ", (undo, "cyan"))
 
 
 def _told(steps: list[StepRecord], number: int) -> str | None:
     """A step in a line: its calls with their outcome, or its words. None: there is no such step."""
+    from holdfast.cli.rendering import words
+
     if number >= len(steps):
         return None
     step = steps[number]
     calls = [
-        f"{call.tool} {json.dumps(call.arguments, ensure_ascii=False)} {call.status}"
-        + (" (dry run)" if call.dry_run else "")
+        f"{words.call(call.tool, call.arguments)} {call.status}" + (" (dry run)" if call.dry_run else "")
         for call in step.calls
     ]
     return "; ".join(calls) or step.text or "(no words)"
 
 
-def _print_diff(left: str, right: str, rows: list[Row], parted: int | None, ends: tuple[Any, Any]) -> None:
+def _print_diff(left: str, right: str, rows: list[Row], parted: int | None, ends: tuple[str, str]) -> None:
     from rich.table import Table
 
     from holdfast.cli.rendering.screen import line, one_line, out, text_of
@@ -233,6 +240,5 @@ def _print_diff(left: str, right: str, rows: list[Row], parted: int | None, ends
         ]
         table.add_row(text_of(str(number)), text_of((mark, "dim" if one == other else "bold yellow")), *cells)
     console.print(table)
-    status = [one.status if one is not None else "open" for one in ends]
     where = "They do not part." if parted is None else f"They part at step {parted}."
-    line(console, (where, "bold"), f" {left} is {status[0]}, {right} is {status[1]}.")
+    line(console, (where, "bold"), f" {left} is {ends[0]}, {right} is {ends[1]}.")

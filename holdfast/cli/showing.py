@@ -10,7 +10,13 @@ import typer
 from holdfast.cli.command import AsJson, RunId, Server, command, default_user
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from holdfast.contracts.base import JsonObject
     from holdfast.contracts.run import RunView
+
+TEXT_SHOWN = 300
+"""Characters of a part of the transcript; `--json` has the whole."""
 
 _EXAMPLES = """\
   holdfast show ticket-88             steps, calls, cost and result
@@ -75,16 +81,33 @@ def add_to(app: typer.Typer) -> None:
 
 def _print_past(view: RunView, at: int) -> None:
     from holdfast.cli.rendering.run_page import print_end, print_run
-    from holdfast.cli.rendering.screen import line, one_line, out
+    from holdfast.cli.rendering.screen import line, out
 
     console = out()
-    line(console, (f"As it was after step {at}:", "yellow"))
-    print_run(console, view, status=view.status)
-    print_end(console, view, status=view.status)
+    status = view.status if view.outcome else f"after step {at}"
+    until = view.steps[-1].finished_at if view.steps else view.started_at
+    then = view.model_copy(update={"finished_at": view.finished_at or until})
+    print_run(console, then, status=status)
+    print_end(console, then, status=status)
+    console.print()
     line(console, ("Transcript", "bold"))
     for message in view.transcript or []:
         for block in message.content:
-            said = block.get("text") or block.get("content") or block.get("input") or ""
-            text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
-            kind = str(block.get("type", ""))
-            line(console, one_line(text, 400), indent=4, label=(f"  {message.role} {kind}  ", "dim"))
+            print_block(console, message.role, block)
+
+
+def print_block(console: Console, role: str, block: JsonObject) -> None:
+    """A part of the transcript, in a few lines; `--json` has the whole."""
+    from holdfast.cli.rendering import words
+    from holdfast.cli.rendering.screen import line, one_line
+
+    kind, said = block.get("type"), block.get("text") or block.get("content") or ""
+    text = said if isinstance(said, str) else words.as_json(said)
+    who, style = ("model" if role == "assistant" else "user"), ""
+    if kind == "tool_use":
+        text = "calls " + words.call(str(block.get("name")), block.get("input") or {})
+    elif kind == "tool_result":
+        who, style = "tool", "red" if block.get("is_error") else "dim"
+    elif kind == "thinking":
+        text, style = f"thinks {block.get('thinking', '')}", "italic"
+    line(console, (one_line(text, TEXT_SHOWN), style), indent=9, label=(f"  {who}", "dim"))

@@ -1,13 +1,16 @@
 """Going back: a run as of a step, what a fork of it changes, and what a rewind leaves behind."""
 
+import json
 from typing import Literal, Self
 
 from pydantic import Field
 
 from holdfast.contracts.base import Contract, Json
-from holdfast.contracts.calls import ToolInput
 from holdfast.contracts.digests import digest
 from holdfast.contracts.requests import DecisionInput
+from holdfast.contracts.undo import DoneCall
+
+MAX_SHOWN = 160
 
 Writes = Literal["simulate", "ask", "run"]
 """What becomes of a fork's writing calls: all are simulated; a human is asked about each; as its agent may."""
@@ -22,16 +25,23 @@ class MadeCall(Contract):
     fingerprint: str
     """Equal for equal tool and arguments."""
     idempotency_key: str
+    shown: str = ""
+    """Its arguments as people are shown them, cut off where they are long."""
+    reversible: bool = False
 
     @classmethod
-    def of(cls, run: str, asked: ToolInput) -> Self:
-        """The call that a run made with this input."""
+    def of(cls, run: str, done: DoneCall) -> Self:
+        """What a run has done."""
+        asked = done.input
+        given = json.dumps(asked.arguments, ensure_ascii=False)
         return cls(
             run=run,
             call=asked.call,
             tool=asked.tool,
             fingerprint=digest([asked.tool, asked.arguments]),
             idempotency_key=asked.idempotency_key,
+            shown=given if len(given) <= MAX_SHOWN else f"{given[: MAX_SHOWN - 1]}…",
+            reversible=done.tool.has_undo,
         )
 
 

@@ -14,7 +14,15 @@ from holdfast.contracts.run import Carried, RunInput, RunView
 from holdfast.contracts.spec import AgentSpec, ModelRung
 from holdfast.contracts.state import ForkPoint, LoopState, StepMark
 
-MADE = MadeCall(run="ticket-88", call="4.1", tool="stop", fingerprint="0123", idempotency_key="ticket-88/4.1")
+MADE = MadeCall(
+    run="ticket-88",
+    call="4.1",
+    tool="stop",
+    fingerprint="0123",
+    idempotency_key="ticket-88/4.1",
+    shown='{"machine": "a"}',
+    reversible=True,
+)
 FORK = Fork(run="ticket-88", at=3, by="dana", writes="ask", changed=["agent", "answer 3.1"])
 FORK_INPUT = ForkInput(
     **FORK.model_dump(),

@@ -230,7 +230,7 @@ async def test_a_rewound_run_plans_anew_and_asks_before_it_repeats(stage: SetSta
         made = await run.rewind(to=1, by="dana", reason="b was wrong")
         assert [one.call for one in made] == ["2.1"]
         request = await run.next_request()
-        assert f"run {run.id} has done this already, as call 2.1" in request.why
+        assert "this run has done this already before it was rewound, as call 2.1" in request.why
         await run.reject(request, by="dana", reason="It stands.")
         assert await run.result() == "second"
         view = await run.inspect()
