@@ -7,6 +7,8 @@ import functools
 import inspect
 import os
 import shlex
+import signal
+import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -155,6 +157,22 @@ def command(
         return app.command(name, help=help_of(function), epilog=epilog, rich_help_panel=panel)(run)
 
     return register
+
+
+def confirm(question: str) -> None:
+    """Asks the person at the terminal; anything but a yes, Ctrl-C included, ends the command with code 130."""
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # the event loop's would wait for the answer
+    try:
+        agreed = typer.confirm(question)
+    except typer.Abort:
+        agreed = False
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if not agreed:
+        print("Nothing was done.", file=sys.stderr)
+        raise KeyboardInterrupt
 
 
 def help_of(function: Callable[..., Any]) -> str:

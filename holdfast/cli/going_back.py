@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.cli.command import AsJson, RunId, Server, command, default_user
+from holdfast.cli.command import AsJson, RunId, Server, command, confirm, default_user
 from holdfast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _add_rewind(app: typer.Typer) -> None:
         if not yes:
             if as_json or not sys.stdin.isatty():
                 raise UsageError("Not rewound: nobody is there to be asked. Give --yes.")
-            typer.confirm(f"Rewind {run} to step {to}?", abort=True)
+            confirm(f"Rewind {run} to step {to}?")
         await found.rewind(to=to, by=by, reason=reason)
         if as_json:
             print(json.dumps({"run": run, "to": to, "made": [one.model_dump(mode="json") for one in made]}))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.cli.command import AsJson, Server, command, default_user
+from holdfast.cli.command import AsJson, Server, command, confirm, default_user
 from holdfast.cli.redriving import Chosen, Move, choose, dry_run, move_all
 from holdfast.errors import UsageError
 
@@ -159,5 +159,5 @@ async def _move(
             raise UsageError(
                 f"That is {len(runs)} runs: look at them with --dry-run, then say it again with --yes."
             )
-        typer.confirm(f"{move.verb} {len(runs)} runs?", abort=True)
+        confirm(f"{move.verb} {len(runs)} runs?")
     return await move_all(client, runs, move, as_json=as_json)
