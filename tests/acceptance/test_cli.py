@@ -13,7 +13,7 @@ from tests.acceptance.python_process import REPOSITORY
 
 COMMANDS = [
     "demo", "dev", "worker", "start", "runs", "show", "inbox", "approve", "reject", "answer", "cancel", "undo", "replay",
-    "send", "pause", "resume", "breakers",
+    "send", "pause", "resume", "breakers", "fork", "rewind", "diff", "record",
 ]  # fmt: skip
 
 
