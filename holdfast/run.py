@@ -284,7 +284,8 @@ class Run(Forked, Generic[OutT]):
         if not await self._closed():
             raise UsageError(f"Run {self.id} is still open: cancel it first, or let it end.")
         asked = UndoInput(run=self.id, by=by, calls=calls and sorted(calls), note=note, to_step=to_step)
-        return await undo(self._temporal, asked, task_queue=(await self._handle.describe()).task_queue)
+        ended = await self._handle.describe()
+        return await undo(self._temporal, asked, task_queue=ended.task_queue, ended_at=ended.close_time)
 
     async def input_mark(self, field: str) -> str | None:
         """The digest of the input it was started with, if it was started by a client of Holdfast."""

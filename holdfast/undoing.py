@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from temporalio.client import Client as TemporalClient
@@ -15,12 +16,14 @@ from holdfast.contracts.undo import UndoInput, UndoOutcome
 from holdfast.errors import UsageError
 
 
-async def undo(temporal: TemporalClient, asked: UndoInput, *, task_queue: str) -> UndoOutcome:
-    """Take back what was asked, unless it has been, and wait until that is done. Raises UsageError."""
+async def undo(
+    temporal: TemporalClient, asked: UndoInput, *, task_queue: str, ended_at: datetime | None = None
+) -> UndoOutcome:
+    """Take back what was asked, unless it has been since the run ended, and wait until that is done. Raises UsageError."""
     name = f"{asked.run}/undo"
     while True:
         before = await _before(temporal, name)
-        if before is not None and _answers(before, asked):
+        if before is not None and _answers(before, asked) and await _is_since(temporal, name, ended_at):
             return before
         earlier = [] if before is None else [*before.calls, *before.earlier]
         given = asked.model_copy(update={"earlier": [one for one in earlier if one.outcome == "undone"]})
@@ -46,6 +49,11 @@ def _answers(before: UndoOutcome, asked: UndoInput) -> bool:
     """Whether an earlier undo did just this, and nothing of it failed."""
     same = (before.asked, before.to_step) == (asked.calls, asked.to_step)
     return same and bool(before.calls) and all(call.outcome != "failed" for call in before.calls)
+
+
+async def _is_since(temporal: TemporalClient, name: str, ended_at: datetime | None) -> bool:
+    """Whether that undo began after the run had ended: a run that was rewound may have done more since."""
+    return ended_at is None or (await temporal.get_workflow_handle(name).describe()).start_time >= ended_at
 
 
 async def taken_back(temporal: TemporalClient, run: str) -> set[tuple[str, str]]:

@@ -291,5 +291,7 @@ async def test_what_was_undone_may_be_done_again_after_a_rewind(stage: SetStage)
         assert await run.rewind(to=1, by="dana") == []
         assert await run.result() == "second"
         assert WORLD == ["a"]
-        assert [(one.call, one.outcome) for one in (await run.undo(by="dana")).calls] == [("2.1", "undone")]
-    assert WORLD == []
+        again = await run.undo(by="dana", to_step=1)
+        assert [(one.call, one.outcome) for one in again.calls] == [("2.1", "undone")]
+        assert WORLD == []
+        assert await run.undo(by="dana", to_step=1) == again
