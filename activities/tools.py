@@ -23,12 +23,12 @@ from activities.transcripts import TranscriptCache
 from holdfast.context import PastCall, ToolContext
 from holdfast.contracts.artifacts import uncut
 from holdfast.contracts.base import Json
-from holdfast.contracts.calls import Failure, FailureKind, Probed, ToolInput
+from holdfast.contracts.calls import Failure, Probed, ToolInput
 from holdfast.contracts.names import PROBE_SUFFIX, UNDO_SUFFIX
-from holdfast.errors import Correctable, Fatal, Transient, Unauthorised
+from holdfast.errors import Correctable, Fatal, Transient
 from holdfast.tools import Tool, context_parameter
 from policies.effects import would_do
-from policies.failures import RETRIED, RETRY_AFTER_CAP_SECONDS
+from policies.failures import RETRIED, RETRY_AFTER_CAP_SECONDS, tool_failure_kind
 from policies.feedback import cut, render
 from policies.json_safety import safe, safe_text, shorten
 from policies.validation import problems
@@ -98,13 +98,9 @@ async def _guarded(work: Awaitable[Json]) -> Json:
 
 def classify(error: Exception) -> Failure:
     """Whose error it is; what nobody has classified is `unclassified`."""
-    kinds: list[tuple[type[Exception], FailureKind]] = [
-        (Transient, "transient"), (Correctable, "correctable"), (Unauthorised, "credentials"),
-        (Fatal, "fatal"), (BrokenContract, "contract"), (TimeoutError, "transient"),
-        (ConnectionError, "transient"), (LeaseLost, "transient"),
-    ]  # fmt: skip
-    found = (kind for known, kind in kinds if isinstance(error, known))
-    kind: FailureKind = next(found, "unclassified")
+    kind = tool_failure_kind(error)
+    if isinstance(error, BrokenContract | LeaseLost):  # the engine's own words
+        kind = "contract" if isinstance(error, BrokenContract) else "transient"
     message = shorten(safe_text(str(error)), 4000) or type(error).__name__
     return Failure(kind=kind, message=message, error=type(error).__name__)
 

@@ -11,7 +11,8 @@ HoldfastError
 │   ├── DecisionRefused    … the request is closed, unknown, or this decision does not fit it
 │   └── ArtifactNotFound   … the artifact was deleted, or is in another store than this process uses
 ├── ArtifactStoreFailed    an operator must mend the artifact store, or name another
-├── RunNotCompleted        the run ended without its full result; `.outcome` holds what there is
+├── RunNotCompleted        the run has no full result; `.outcome` holds what there is
+│   └── RunParked          … it has not ended: a person must move it on
 └── ToolError              raised by tools, guards and rule planners, to say who acts
     ├── Transient          the engine retries
     ├── Correctable        the model is told and may do better
@@ -84,6 +85,10 @@ class RunNotCompleted(HoldfastError):
     def __init__(self, message: str, outcome: RunOutcome) -> None:
         super().__init__(message)
         self.outcome = outcome
+
+
+class RunParked(RunNotCompleted):
+    """The run is parked: open, complete, and only a person can move it on. `.outcome` is that so far."""
 
 
 class ToolError(HoldfastError):

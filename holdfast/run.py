@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any, Generic, Literal, NoReturn, cast
 
-from pydantic import ValidationError
 from temporalio.client import Client as TemporalClient
 from temporalio.client import (
-    WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
@@ -19,8 +16,6 @@ from temporalio.client import (
 )
 from temporalio.exceptions import (
     ApplicationError,
-    CancelledError,
-    TerminatedError,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -37,23 +32,19 @@ from holdfast.contracts.run import (
     EventsRequest,
     InspectRequest,
     RunEvent,
-    RunOutcome,
-    RunStatus,
     RunView,
     StepRecord,
 )
 from holdfast.contracts.undo import UndoInput, UndoOutcome
 from holdfast.errors import (
-    AgentNotServed,
     DecisionRefused,
-    HoldfastError,
     NoWorkerAnswers,
     RunNotCompleted,
     RunNotFound,
     UsageError,
 )
 from holdfast.forked import Forked
-from holdfast.promises import in_words
+from holdfast.results import Results
 from holdfast.undoing import undo
 
 QUERY_TIMEOUT = timedelta(seconds=10)
@@ -67,7 +58,7 @@ FASTEST_POLL_SECONDS = 0.1
 SLOWEST_POLL_SECONDS = 2.0
 
 
-class Run(Forked, Generic[OutT]):
+class Run(Forked, Results[OutT], Generic[OutT]):
     """A run. Made by `Client.start` and `Client.run`."""
 
     def __init__(self, temporal: TemporalClient, run: str, agent: Agent[OutT] | None = None) -> None:
@@ -221,47 +212,6 @@ class Run(Forked, Generic[OutT]):
                 return request
         raise DecisionRefused(f"run {self.id} is not parked")
 
-    async def result(self) -> OutT:
-        """Wait for the end, and return the agent's output in its type.
-
-        Raises:
-            RunNotCompleted: It ended as partial, failed or cancelled; `.outcome` holds what there is.
-            UsageError: It could not begin: its input or its agent's name was wrong; or its output has another
-                type than the agent has here.
-        """
-        outcome = await self.outcome()
-        if outcome.status != "completed":
-            raise RunNotCompleted(
-                f"Run {self.id} is {outcome.status}: {outcome.reason or 'no reason given'}", outcome
-            )
-        if self._agent is None:
-            return cast(OutT, outcome.output)
-        try:
-            return self._agent.adapter.validate_json(json.dumps(outcome.output))
-        except ValidationError as error:  # the run's worker had another version of the type
-            raise UsageError(
-                f"Run {self.id} is completed, but its output does not fit the type of agent "
-                f"{self._agent.name!r} here: {in_words(error)}. `outcome()` returns it as data."
-            ) from None
-
-    async def outcome(self) -> RunOutcome:
-        """Wait for the end, and return everything there is: status, output, effects, usage.
-
-        Raises:
-            UsageError: It could not begin: its input or its agent's name was wrong.
-            RunNotFound: There is no such run.
-        """
-        try:
-            return RunOutcome.model_validate(await self._handle.result())
-        except WorkflowFailureError as error:
-            cause = error.cause
-            if isinstance(cause, ApplicationError):
-                kind = AgentNotServed if cause.type == "AgentNotServed" else UsageError
-                raise kind(f"Run {self.id} could not begin. {cause.message}") from None
-            return await self._outcome_of_the_ended(cause)
-        except RPCError as error:
-            self._raise(error)
-
     async def undo(
         self, *, by: str, calls: list[str] | None = None, to_step: int | None = None, note: str = ""
     ) -> UndoOutcome:
@@ -291,27 +241,6 @@ class Run(Forked, Generic[OutT]):
         """The digest of the input it was started with, if it was started by a client of Holdfast."""
         memo = await (await self._handle.describe()).memo()
         return cast("str | None", memo.get(field))
-
-    async def _outcome_of_the_ended(self, cause: BaseException | None) -> RunOutcome:
-        """What a cancelled or terminated run has to show: its record, if a worker is there to tell."""
-        status: RunStatus = "cancelled" if isinstance(cause, CancelledError | TerminatedError) else "failed"
-        try:
-            view = await self.inspect()
-        except HoldfastError:
-            return RunOutcome(run=self.id, agent="", digest="", status=status, reason=str(cause))
-        if view.outcome is not None:
-            return view.outcome
-        return RunOutcome(
-            run=self.id,
-            agent=view.agent,
-            digest=view.digest,
-            status=status,
-            reason=str(cause),
-            steps=len(view.steps),
-            calls=sum(len(step.calls) for step in view.steps),
-            usage=view.usage,
-            effects=view.effects,
-        )
 
     async def _decide(self, choice: Choice, request: Request | str, **given: Any) -> Decision:
         name = request if isinstance(request, str) else request.id

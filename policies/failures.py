@@ -1,4 +1,4 @@
-"""Whose failure is it? One table for planners, one for tools: each failure has one owner.
+"""Whose failure is it, and what is it counted as? Tables for planners and for tools: each failure has one owner.
 
 | kind            | what                                              | owner                                   |
 |-----------------|---------------------------------------------------|-----------------------------------------|
@@ -10,12 +10,19 @@
 | limit           | 413, context too long                             | the next rung                           |
 | fatal           | 400, 404, a bug that the author knows of          | the next rung; the model, from a tool   |
 | unclassified    | everything else                                   | retried where safe, then as fatal       |
+
+docs/reference/errors.md shows these tables to users; a test compares them.
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 from holdfast.contracts.base import Contract
-from holdfast.contracts.calls import Failure, FailureKind
+from holdfast.contracts.calls import Failure, FailureCategory, FailureKind
+from holdfast.errors import Correctable, Fatal, Transient, Unauthorised
+
+FailureSource = Literal["planner", "tool", "proposal"]
+"""Where it failed: a planner did not answer, a tool that was called failed, a planner proposed what cannot be done."""
 
 RETRY_AFTER_CAP_SECONDS = 60.0
 """A provider may ask for any delay; a run does not wait longer than this for one attempt."""
@@ -36,6 +43,47 @@ PROVIDER_ERROR_TYPE: dict[str, FailureKind] = {
     "not_found_error": "fatal",
 }  # fmt: skip
 """By the `error.type` of the body, where an error comes inside a stream whose status was 200."""
+
+TOOL_ERRORS: tuple[tuple[type[Exception], FailureKind], ...] = (
+    (Transient, "transient"), (Correctable, "correctable"), (Unauthorised, "credentials"), (Fatal, "fatal"),
+    (TimeoutError, "transient"), (ConnectionError, "transient"),
+)  # fmt: skip
+"""What a tool, guard or rule planner raises, by class; every other exception is unclassified."""
+
+CATEGORY: dict[FailureSource, dict[FailureKind, FailureCategory]] = {
+    "planner": {
+        "transient": "integration", "correctable": "tool_call", "contract": "integration",
+        "credentials": "integration", "unknown_outcome": "integration", "limit": "context",
+        "fatal": "integration", "unclassified": "integration",
+    },
+    "tool": {
+        "transient": "integration", "correctable": "tool_call", "contract": "integration",
+        "credentials": "integration", "unknown_outcome": "integration", "limit": "context",
+        "fatal": "integration", "unclassified": "integration",
+    },
+    "proposal": {
+        "transient": "tool_call", "correctable": "tool_call", "contract": "tool_call",
+        "credentials": "tool_call", "unknown_outcome": "tool_call", "limit": "context",
+        "fatal": "tool_call", "unclassified": "tool_call",
+    },
+}  # fmt: skip
+"""What a failure is counted as, by where it failed and its kind …"""
+
+UNKNOWN_TOOL = "UnknownTool"
+UNKNOWN_ARGUMENT = "UnknownArgument"
+INVALID_ARGUMENTS = "InvalidArguments"
+INVALID_RESULT = "InvalidResult"
+CUT_OFF = "CutOff"
+UNKNOWN_STOP = "UnknownStop"
+NOTHING_MOVED = "NothingMoved"
+REPEATED = "Repeated"
+
+CATEGORY_OF_ERROR: dict[str, FailureCategory] = {
+    UNKNOWN_TOOL: "hallucination", UNKNOWN_ARGUMENT: "hallucination", INVALID_RESULT: "hallucination",
+    CUT_OFF: "context", "AnswerTooLarge": "context", "model_context_window_exceeded": "context",
+    NOTHING_MOVED: "degradation", REPEATED: "degradation", "refusal": "degradation",
+}  # fmt: skip
+"""… and by these errors before that: things invented, a full context, a planner that answers and brings nothing."""
 
 RETRIED: frozenset[FailureKind] = frozenset({"transient", "unclassified"})
 """Kinds that another attempt may cure."""
@@ -83,6 +131,17 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         if seconds >= 0:
             return min(seconds, RETRY_AFTER_CAP_SECONDS)
     return None
+
+
+def tool_failure_kind(error: Exception) -> FailureKind:
+    """Whose an error is that a tool, guard or rule planner raised."""
+    return next((kind for known, kind in TOOL_ERRORS if isinstance(error, known)), "unclassified")
+
+
+def categorised(failure: Failure, source: FailureSource) -> Failure:
+    """The failure with what it is counted as."""
+    category = CATEGORY_OF_ERROR.get(failure.error) or CATEGORY[source][failure.kind]
+    return failure.model_copy(update={"category": category})
 
 
 AMBIGUOUS: frozenset[FailureKind] = frozenset({"transient", "unclassified", "unknown_outcome"})

@@ -13,7 +13,9 @@ from typing import Any
 import jsonschema_rs
 
 from holdfast.contracts.base import Json, JsonObject
+from holdfast.contracts.names import BUILT_IN_CALLS
 from holdfast.contracts.spec import AgentSpec, ToolSpec
+from policies.failures import INVALID_ARGUMENTS, UNKNOWN_ARGUMENT, UNKNOWN_TOOL
 from policies.handoff import api_name
 from policies.json_safety import faults, shorten
 
@@ -32,6 +34,15 @@ def unknown_tool(spec: AgentSpec, name: str, built_ins: list[str]) -> str:
     near = difflib.get_close_matches(name, valid, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     return f"There is no tool {name[:80]!r}.{hint} The tools are: {', '.join(valid)}."
+
+
+def refusal(tool: ToolSpec | None, name: str, arguments: JsonObject) -> str:
+    """What is wrong with a call that is refused, in a word: something was invented, or it is not well formed."""
+    if tool is None:
+        return INVALID_ARGUMENTS if name in BUILT_IN_CALLS else UNKNOWN_TOOL
+    known = closed(tool.input_schema)
+    closes = known.get("additionalProperties") is False and isinstance(known.get("properties"), dict)
+    return UNKNOWN_ARGUMENT if closes and set(arguments) - set(known["properties"]) else INVALID_ARGUMENTS
 
 
 def problems(schema: JsonObject, value: Json) -> list[str]:

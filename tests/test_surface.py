@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 EXPORTED = {
     "holdfast": """
         Agent Approval Budget Call CallMade Client Correctable DefinitionError Fatal Finish HoldfastError Human Limits Model
-        PastCall PlanView Probed ProposedCall Retry Rules Run RunNotCompleted Tool ToolContext Transient
+        PastCall PlanView Probed ProposedCall Retry Rules Run RunNotCompleted RunParked Tool ToolContext Transient
         Unauthorised UsageError Verdict Worker arg remote_tool tool
         Compaction File
     """,

@@ -40,6 +40,7 @@ from workflows.any_payloads import NOTHING, any_payloads, any_payloads_async
 from workflows.budget_wait import HandedBack
 from workflows.call_dispatch import CallDispatch
 from workflows.continuing import go_on_if_due, resumed
+from workflows.failure_counting import answer_lost, result_refused, since_last_step
 from workflows.human_desk import HumanDesk
 from workflows.input_reading import read_input
 from workflows.loop_watch import told_beside
@@ -138,6 +139,7 @@ class AgentRun:
         following = stops.after(plan.stop_reason, has_calls=bool(calls))
         if following in ("cut_off", "unknown"):
             told = stops.CUT_OFF if following == "cut_off" else stops.UNKNOWN.format(reason=plan.stop_reason)
+            answer_lost(state, told, cut_off=following == "cut_off")
             failure = planning.odd_answer(cut_off=following == "cut_off")
             if failure is not None:
                 await planning.rung_failed(step.number, failure)
@@ -190,6 +192,7 @@ class AgentRun:
             return None
         why = "; ".join(found)
         state.loop.finish_refused += 1
+        result_refused(state, why)
         state.event("notice", f"result sent back: {why}")
         if state.loop.finish_refused >= finishing.MAX_INVALID_RESULTS:
             output = finishing.output_of(given)
@@ -208,6 +211,7 @@ class AgentRun:
             usage=plan.usage,
             seconds=plan.seconds,
             started_at=state.now(),
+            failures=since_last_step(state),
             position=len(state.transcript.messages) - 1,  # the plan itself is the last
         )
         state.steps.append(step)

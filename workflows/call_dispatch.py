@@ -21,6 +21,7 @@ from policies.approval import Clearance
 from policies.json_safety import shorten
 from workflows.artifact_reading import read_artifact
 from workflows.call_execution import Answer, CallExecution
+from workflows.failure_counting import refused
 from workflows.failure_reading import read_failure
 from workflows.forking import with_care
 from workflows.human_desk import HumanDesk
@@ -90,7 +91,7 @@ class CallDispatch:
             if tool is not None and not one.problem:
                 self._identify(one, tool)
             if one.problem:
-                record.status, record.why = "refused", one.problem
+                refused(state, record, tool, one.problem)
             step.calls.append(record)
             state.ledger.append(record)
             state.event("call", _describe(record), record.model_dump(mode="json"))

@@ -14,6 +14,7 @@ from holdfast.contracts.calls import CallRecord, Failure, Probed
 from holdfast.contracts.spec import ToolSpec
 from policies import effects, failures, feedback, labels, validation
 from policies.json_safety import safe, shorten
+from workflows.failure_counting import counted
 from workflows.failure_reading import read_failure
 from workflows.human_desk import HumanDesk
 from workflows.options import as_kwargs, probe_options, tool_options
@@ -103,18 +104,19 @@ class CallExecution:
     def _not_begun(self, record: CallRecord, failure: Failure) -> Answer:
         """No attempt has begun, such as while a breaker held all of them: nothing happened, and nobody need be asked."""
         record.status, record.why = "failed", "it was never begun"
+        record.failure = counted(self._state, failure, "tool")
         return Answer(feedback.not_begun(failure), is_error=True)
 
     def _failed(self, record: CallRecord, tool: ToolSpec, failure: Failure) -> Answer:
         if failure.kind == "contract":
             return self._contract_broken(record, tool, failure.message)
-        record.status = "failed"
+        record.status, record.failure = "failed", counted(self._state, failure, "tool")
         return Answer(feedback.failed(failure), is_error=True)
 
     def _contract_broken(self, record: CallRecord, tool: ToolSpec, why: str) -> Answer:
         """The tool was called and answered something else than it promises: an effect may stand."""
         failure = Failure(kind="contract", message=f"{tool.name} does not keep its contract: {why}")
-        record.status, record.failure = "failed", failure
+        record.status, record.failure = "failed", counted(self._state, failure, "tool")
         if tool.writes:
             self._state.effect(record, tool, None)
         self._state.event("notice", failure.message, failure.model_dump())
@@ -126,6 +128,7 @@ class CallExecution:
         """What became of a write whose answer was lost. None: it did not happen, so run it."""
         record.status = "unknown"
         last, failure = failure, failures.with_the_doubt(failure)
+        record.failure = counted(self._state, failure, "tool")
         self._state.event("notice", f"unknown outcome of {tool.name}: {failure.message}", {"call": record.id})
         probed = await self._probe(record, tool) if tool.has_probe else Probed(finding="unsure")
         if probed.finding == "happened":

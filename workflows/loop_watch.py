@@ -9,6 +9,7 @@ from holdfast.contracts.spec import ToolSpec
 from policies import feedback, loops
 from policies.json_safety import shorten
 from workflows.call_execution import Answer
+from workflows.failure_counting import went_in_circles
 from workflows.limit_watch import limits_of
 from workflows.run_state import RunState
 
@@ -55,6 +56,8 @@ def told_beside(state: RunState, step: StepRecord, content: list[JsonObject]) ->
     last_two = state.steps[-2:]  # the one before may be archived
     before = last_two[0] if len(last_two) == 2 else None
     state.loop.circles = state.loop.circles + 1 if loops.brings_nothing_new(step, before, polled) else 0
+    if state.loop.circles == 1:
+        went_in_circles(state)
     notes = loops.notes(
         state.ledger, step, circles=state.loop.circles, calls=limits_of(state).calls, polled=polled
     )

@@ -10,9 +10,11 @@ from holdfast.contracts.messages import Message
 from holdfast.contracts.plans import PlanInput, PlanOutcome
 from holdfast.contracts.spec import HumanRung
 from policies import ladder, stops
+from policies.failures import NOTHING_MOVED
 from policies.json_safety import shorten
 from policies.labels import plan_summary, planner_name
 from workflows.budget_wait import HandedBack, asked_first, may_cost, read_shortage, wait_for_room
+from workflows.failure_counting import planner_failed
 from workflows.failure_reading import ReadFailure, read_failure
 from workflows.human_desk import HumanDesk
 from workflows.options import as_kwargs, plan_options
@@ -77,7 +79,8 @@ class Planning:
             self._loop.max_tokens_factor = min(self._loop.max_tokens_factor * 2, stops.MAX_TOKENS_FACTOR)
         if self._loop.odd_answers < stops.MAX_ODD_ANSWERS:
             return None
-        return Failure(kind="fatal", message=f"{self._loop.odd_answers} answers in a row moved nothing")
+        message = f"{self._loop.odd_answers} answers in a row moved nothing"
+        return Failure(kind="fatal", message=message, error=NOTHING_MOVED)
 
     def sound_answer(self) -> None:
         """Note an answer that could be used."""
@@ -154,6 +157,7 @@ class Planning:
     async def _fall(self, step: int, failure: Failure, attempts: int = 1, *, to: int | None = None) -> None:
         """One rung down, or to rung `to`; below the last one the run is parked."""
         state = self._state
+        failure = planner_failed(state, failure)
         name = planner_name(state.spec.ladder[self._loop.rung])
         state.event("notice", f"{name} failed ({failure.kind}): {failure.message}", failure.model_dump())
         self._loop.last_failure = f"{name} failed ({failure.kind}): {shorten(failure.message, 500)}"

@@ -28,6 +28,7 @@ from holdfast.contracts.run import (
     RunStatus,
     RunView,
     StepRecord,
+    last_words,
 )
 from holdfast.contracts.spec import AgentSpec, ToolSpec
 from holdfast.contracts.state import LoopState, StepMark
@@ -275,6 +276,8 @@ class RunState:
             total_effects=self.total_effects,
             failure=failure,
             untold=within_bytes(self.loop.messages, MAX_LISTED_BYTES),
+            failure_counts=self.loop.failure_counts,
+            words=last_words(self.steps) if status != "completed" else "",
         )
         if status != "failed" or self.spec.on_failure == "keep":
             self.close()
@@ -324,6 +327,8 @@ class RunState:
             compactions=self.compactions,
             raises=self.loop.raises,
             usage=self.usage,
+            failures=self.loop.failures,
+            failure_counts=self.loop.failure_counts,
             outcome=self.outcome,
             parked=self.parked_now,
             fork=as_fork(self.given.fork),

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
+from temporalio.client import (
+    WorkflowExecution,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHistoryEventFilterType,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 from holdfast.cli.workers_seen import is_served
 from holdfast.contracts import names
+from holdfast.contracts.messages import Message
+from holdfast.contracts.pending import PendingWork
 from holdfast.contracts.requests import Request
-from holdfast.contracts.run import RunView
+from holdfast.contracts.run import RunOutcome, RunStatus, RunView
 from holdfast.errors import HoldfastError, NoWorkerAnswers, RunNotFound, UsageError
+from holdfast.pending import pending_work
 
 if TYPE_CHECKING:
     from holdfast.client import Client
@@ -37,6 +45,12 @@ class Seen:
     """Rebuilt from its history, because no worker answered."""
     closed_as: str | None
     """How Temporal ended it, where the run could not record that itself: `terminated`, `timed_out`, `failed`."""
+    closed_why: str = ""
+    """What was said when it was ended like that."""
+    pending: list[PendingWork] = field(default_factory=list)
+    """What is under way, and what waits for its next try."""
+    transcript: list[Message] = field(default_factory=list)
+    """What was said, where it was asked for."""
 
     @property
     def status(self) -> str:
@@ -44,12 +58,20 @@ class Seen:
         return self.closed_as or self.view.status
 
     @property
+    def outcome(self) -> RunOutcome:
+        """What it has to show, in whatever state it is."""
+        if self.closed_as is None:
+            return self.view.so_far()
+        status: RunStatus = "cancelled" if self.closed_as == "terminated" else "failed"
+        return self.view.so_far(status=status, reason=self.closed_why or self.closed_as.replace("_", " "))
+
+    @property
     def requests(self) -> list[Request]:
         """What it asks of people, now."""
         return [] if self.closed_as else self.view.requests
 
 
-async def describe(client: Client, run: str) -> WorkflowExecution:
+async def describe(client: Client, run: str) -> WorkflowExecutionDescription:
     """What the server knows of a run. Raises RunNotFound, UsageError: it is some other workflow."""
     try:
         found = await client.temporal.get_workflow_handle(run).describe()
@@ -65,7 +87,7 @@ async def describe(client: Client, run: str) -> WorkflowExecution:
     return found
 
 
-async def look(client: Client, run: str, *, patience: float = TO_SHOW) -> Seen:
+async def look(client: Client, run: str, *, patience: float = TO_SHOW, with_transcript: bool = False) -> Seen:
     """The run as it stands; a worker gets `patience` seconds to tell it.
 
     Raises:
@@ -74,16 +96,44 @@ async def look(client: Client, run: str, *, patience: float = TO_SHOW) -> Seen:
         NoWorkerAnswers: No worker has begun it yet.
     """
     execution = await describe(client, run)
-    closed_as = _closed_as(execution)
     if await is_served(client.temporal, execution.task_queue):
         try:
             async with asyncio.timeout(patience):
-                return Seen(await _asked(client, run), offline=False, closed_as=closed_as)
+                view = await _asked(client, run)
+                said = await client.run(run).transcript() if with_transcript else []
+                return await _seen(client, view, offline=False, transcript=said)
         except (NoWorkerAnswers, TimeoutError):
             pass
     if execution.status == WorkflowExecutionStatus.FAILED:
         await client.run(run).outcome()  # raises why it could not begin: only then does a run fail
-    return Seen(await _rebuilt(client, execution), offline=True, closed_as=closed_as)
+    return await _rebuilt(client, execution, with_transcript=with_transcript)
+
+
+async def _seen(client: Client, view: RunView, *, offline: bool, transcript: list[Message]) -> Seen:
+    """The view, with what the server alone knows: what is pending, and how the run was ended from outside."""
+    execution = await describe(client, view.run)
+    calls = [call for step in view.steps[-1:] for call in step.calls]
+    closed_as, why = _closed_as(execution), ""
+    if closed_as is not None:
+        why = await _closed_why(client, view.run)
+        if execution.close_time is not None:
+            view = view.model_copy(update={"finished_at": execution.close_time.isoformat()})
+    return Seen(
+        view,
+        offline=offline,
+        closed_as=closed_as,
+        closed_why=why,
+        pending=pending_work(execution.raw_description, calls),
+        transcript=transcript,
+    )
+
+
+async def _closed_why(client: Client, run: str) -> str:
+    handle = client.temporal.get_workflow_handle(run)
+    closing = handle.fetch_history_events(event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT)
+    async for event in closing:
+        return event.workflow_execution_terminated_event_attributes.reason
+    return ""
 
 
 async def is_worked_on(client: Client, run: str, task_queue: str, *, within: float) -> bool:
@@ -114,12 +164,12 @@ async def _asked(client: Client, run: str) -> RunView:
         await asyncio.sleep(0.1)
 
 
-async def _rebuilt(client: Client, execution: WorkflowExecution) -> RunView:
-    from workers.replay import offline_view
+async def _rebuilt(client: Client, execution: WorkflowExecution, *, with_transcript: bool) -> Seen:
+    from workers.replay import offline_view, state_at
 
     history = await client.temporal.get_workflow_handle(execution.id).fetch_history()
     try:
-        return await offline_view(history)
+        view = await offline_view(history)
     except UsageError as error:
         if "not begun" not in str(error):
             raise
@@ -127,6 +177,10 @@ async def _rebuilt(client: Client, execution: WorkflowExecution) -> RunView:
             f"Run {execution.id} has not begun: no worker serves the task queue {execution.task_queue!r}. "
             "Start one with `holdfast worker package.module`; the run waits for it."
         ) from None
+    said: list[Message] = []
+    if with_transcript:  # of a long run its end: what it has laid aside is not in this history
+        said = (await state_at(history, history.events[-1].event_id)).transcript.messages.held
+    return await _seen(client, view, offline=True, transcript=said)
 
 
 def _closed_as(execution: WorkflowExecution) -> str | None:

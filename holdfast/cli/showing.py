@@ -43,7 +43,8 @@ def add_to(app: typer.Typer) -> None:
     ) -> int | None:
         """Show a run step by step, as it stands or live.
 
-        Plans, calls, verdicts, decisions, results, effects, time and cost.         Open requests are shown with the exact commands that answer them. When no worker answers, the run is
+        Plans, calls, verdicts, decisions, results, effects, failures, time and cost; of what is under way its attempt, and
+        when the next try is due. Open requests are shown with the exact commands that answer them. When no worker answers, the run is
         rebuilt here from its history. With --json --follow every line is one JSON object: an event, and last
         the outcome; then the exit code tells how the run ended.
         """
@@ -64,16 +65,24 @@ def add_to(app: typer.Typer) -> None:
         seen = await look(client, run)
         if as_json:
             source = "history" if seen.offline else "worker"
-            document = {**seen.view.model_dump(mode="json"), "status": seen.status, "source": source}
+            pending = [one.model_dump(mode="json") for one in seen.pending]
+            document = {
+                **seen.view.model_dump(mode="json"),
+                "status": seen.status,
+                "pending": pending,
+                "source": source,
+            }
             print(json.dumps(document, indent=2))
             return None
         from holdfast.cli.rendering.run_page import print_end, print_requests, print_run
         from holdfast.cli.rendering.screen import line, out
+        from holdfast.cli.rendering.under_way import print_pending
 
         console = out()
         print_run(console, seen.view, status=seen.status, ui_url=server.ui_url(run))
+        print_pending(console, seen.view, seen.pending)
         print_requests(console, seen.requests, by=default_user(), flags=server.flags)
-        print_end(console, seen.view, status=seen.status)
+        print_end(console, seen.view, status=seen.status, why=seen.closed_why)
         if seen.offline:
             line(console, ("No worker answered: this was rebuilt offline, from the run's history.", "yellow"))
         return None

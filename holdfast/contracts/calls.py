@@ -11,6 +11,10 @@ FailureKind = Literal[
 """The classes of failure, each with one owner (see `policies/failures.py`)."""
 
 
+FailureCategory = Literal["hallucination", "integration", "context", "tool_call", "degradation"]
+"""What failures are counted by: what went wrong, whoever acts (see `policies/failures.py`)."""
+
+
 class Failure(Contract):
     """Why something failed, in words that the model and a human can use."""
 
@@ -20,6 +24,8 @@ class Failure(Contract):
     """The type of the error, such as `ConnectTimeout`."""
     earlier_attempt: bool = False
     """An attempt before this one may have begun its work, and its answer was lost."""
+    category: FailureCategory | None = None
+    """None where it was not counted."""
 
 
 class ToolInput(Contract):

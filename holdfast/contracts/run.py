@@ -1,5 +1,6 @@
 """A run: its input, its record, and its outcome."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import ConfigDict, Field, field_validator
@@ -118,6 +119,8 @@ class StepRecord(Record):
     calls: list[CallRecord] = []
     notes: list[str] = []
     """What the planner was told after it, beside the results."""
+    failures: list[Failure] = []
+    """Planners that failed before this plan was made."""
     position: int | None = None
     """How many messages of the transcript its planner was given; None where that is not known."""
 
@@ -143,6 +146,10 @@ class RunOutcome(Contract):
     failure: Failure | None = None
     untold: list[PersonMessage] = []
     """What people said too late for the agent to hear it."""
+    failure_counts: dict[str, int] = {}
+    """By category, how often something failed, also where the run went on all the same."""
+    words: str = ""
+    """What the agent said last: all there is of the plans of a run that was stopped before it handed in a result."""
     rolled_back: list[UndoneCall] = []
     """What became of each effect when a failed run took back what it had done, last one first."""
 
@@ -175,6 +182,10 @@ class RunView(Contract):
     raises: list[LimitsRaised] = []
     """Who raised the run's limits, oldest first."""
     usage: Usage
+    failures: list[Failure] = []
+    """Planners that failed since the last step."""
+    failure_counts: dict[str, int] = {}
+    """By category, how often something failed."""
     outcome: RunOutcome | None = None
     parked: ParkedNote | None = None
     """What stopped it, while it is parked or when it was discarded."""
@@ -182,6 +193,52 @@ class RunView(Contract):
     """Where it was forked from, if it was."""
     transcript: list[Message] | None = None
     """Only of a run that is looked at as of a step."""
+
+    def so_far(self, *, status: RunStatus | None = None, reason: str = "") -> RunOutcome:
+        """The outcome as the run stands; its own, where it has ended.
+
+        `status` and `reason` say how it ended, where it was stopped from outside and could not note that itself.
+        """
+        if self.outcome is not None:
+            return self.outcome
+        parked = self.parked if self.status == "parked" else None
+        return RunOutcome(
+            run=self.run,
+            agent=self.agent,
+            digest=self.digest,
+            status=status or self.status,
+            reason=reason or self._why_open(),
+            steps=self.total_steps or len(self.steps),
+            calls=sum(len(step.calls) for step in self.steps),
+            usage=self.usage,
+            effects=self.effects,
+            total_effects=len(self.effects),
+            failure=parked.failure if parked is not None else None,
+            failure_counts=self.failure_counts,
+            untold=self.messages,
+            words=last_words(self.steps),
+        )
+
+    def _why_open(self) -> str:
+        asked = "; ".join(f"{one.why} ({one.kind}, asks {one.by})" for one in self.requests)
+        why = OPEN_BECAUSE.get(self.status, "")
+        return f"{why}: {asked}" if asked and why else why
+
+
+OPEN_BECAUSE: dict[RunStatus, str] = {
+    "starting": "it is only just starting",
+    "planning": "it is under way",
+    "acting": "it is under way",
+    "waiting": "it waits for a person",
+    "paused": "it is paused",
+    "parked": "it waits for a person to move it on",
+}
+"""Why a run that is open has no result yet."""
+
+
+def last_words(steps: Sequence[StepRecord]) -> str:
+    """What the agent said last; empty when it said nothing."""
+    return next((step.text for step in reversed(steps) if step.text.strip()), "")
 
 
 class RunEvent(Contract):

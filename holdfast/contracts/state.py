@@ -9,7 +9,7 @@ from decimal import Decimal
 from holdfast.contracts.archive import ArchivedPart
 from holdfast.contracts.artifacts import ArtifactRef
 from holdfast.contracts.base import Record
-from holdfast.contracts.calls import CallRecord, EffectRecord
+from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
 from holdfast.contracts.forks import MadeCall, Rewound
 from holdfast.contracts.limits import LimitsRaised
 from holdfast.contracts.messages import Message
@@ -71,6 +71,10 @@ class LoopState(Record):
     """Steps in a row that brought nothing new."""
     fresh_from: int = 0
     """From this place in the ledger on calls count as repeated: a human may have changed what was seen before."""
+    failures: list[Failure] = []
+    """What failed since the last plan: the next step's record holds it."""
+    failure_counts: dict[str, int] = {}
+    """By category, how often something failed."""
     parked: ParkedNote | None = None
     """The failure that parked the run last, also when it has been redriven since; None while none has."""
     forked: bool = False

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.contracts.calls import Failure, FailureKind
+from holdfast.contracts.calls import Failure, FailureCategory, FailureKind
+from holdfast.errors import Correctable, Fatal, Transient, Unauthorised
 from policies.failures import (
     AMBIGUOUS,
+    CATEGORY,
+    CATEGORY_OF_ERROR,
+    HAPPENED,
     PROVIDER_ERROR_TYPE,
+    PROVIDER_STATUS,
     RETRY_AFTER_CAP_SECONDS,
+    TOOL_ERRORS,
+    FailureSource,
     ProviderFailure,
+    categorised,
     may_have_happened,
     provider_failure,
     retry_after,
+    tool_failure_kind,
+    with_the_doubt,
 )
+from tests.documents import ROOT
 from tests.strategies import hostile_texts
 
 KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
@@ -170,8 +182,85 @@ def test_only_a_write_whose_answer_may_be_lost_may_have_happened(kind: FailureKi
     assert may_have_happened(failure, writes=True, started=True) is (kind in AMBIGUOUS)
     assert not may_have_happened(failure, writes=False, started=True)
     assert not may_have_happened(failure, writes=True, started=False)
+    lost = failure.model_copy(update={"earlier_attempt": True})
+    assert may_have_happened(lost, writes=True, started=True) is (kind not in HAPPENED)
+    assert not may_have_happened(lost, writes=False, started=True)
+    assert not may_have_happened(lost, writes=True, started=False)
 
 
 def test_what_a_tool_has_understood_is_not_ambiguous() -> None:
     """A tool that says whose failure it is says too that nothing happened."""
     assert frozenset({"transient", "unclassified", "unknown_outcome"}) == AMBIGUOUS
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_doubt_about_a_lost_attempt_is_said(kind: FailureKind) -> None:
+    """What a later attempt said is not passed on as if it held for all of them."""
+    told = with_the_doubt(Failure(kind=kind, message="no such order", earlier_attempt=True))
+    assert told.kind in AMBIGUOUS
+    assert (told.message == "no such order") is (kind in AMBIGUOUS)
+    assert told.message.endswith("no such order")
+
+
+class Odd(ConnectionResetError):
+    """A library's own."""
+
+
+@pytest.mark.parametrize(
+    "error,kind",
+    [
+        (Transient("busy"), "transient"),
+        (Correctable("no"), "correctable"),
+        (Unauthorised("who?"), "credentials"),
+        (Fatal("never"), "fatal"),
+        (TimeoutError(), "transient"),
+        (Odd(), "transient"),
+        (ValueError("a bug"), "unclassified"),
+        (OSError("disk"), "unclassified"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value,
+)
+def test_the_class_of_a_tools_error_says_whose_it_is(error: Exception, kind: FailureKind) -> None:
+    """Its own classes and what they derive from; everything else is nobody's yet."""
+    assert tool_failure_kind(error) == kind
+
+
+@pytest.mark.parametrize("source", get_args(FailureSource))
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_failure_is_counted_as_something(source: FailureSource, kind: FailureKind) -> None:
+    """Wherever it comes from and whatever it is; an error with a category of its own keeps that."""
+    assert categorised(Failure(kind=kind, message=""), source).category == CATEGORY[source][kind]
+    for error, category in CATEGORY_OF_ERROR.items():
+        assert categorised(Failure(kind=kind, message="", error=error), source).category == category
+
+
+def test_every_category_is_used() -> None:
+    """None of the five is an empty word."""
+    used = {*CATEGORY_OF_ERROR.values(), *(c for kinds in CATEGORY.values() for c in kinds.values())}
+    assert used == set(get_args(FailureCategory))
+
+
+def cells(page: str, heads: str) -> list[list[list[str]]]:
+    """The rows below a table's head: of each cell the words in code, or its text."""
+    table = page.split(f"| {heads} |\n", 1)[1].split("\n\n", 1)[0].splitlines()[1:]
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table]
+    return [[re.findall(r"`([^`]+)`", cell) or cell.split(", ") for cell in row] for row in rows]
+
+
+def test_the_page_of_errors_holds_these_tables() -> None:
+    """docs/reference/errors.md says of every status, error type, exception and category what the policy says."""
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
+    status = {int(one): kind[0] for row in cells(page, "status | kind") for one in row[0] for kind in row[1:]}
+    assert status == PROVIDER_STATUS
+    types = {one: kinds[0] for named, kinds in cells(page, "error type | kind") for one in named}
+    assert types == PROVIDER_ERROR_TYPE
+    raised = {one: kinds[0] for named, kinds in cells(page, "exception | kind") for one in named}
+    assert raised == {known.__name__: kind for known, kind in TOOL_ERRORS}
+    owned = [kinds[0] for kinds, _ in cells(page, "kind | who acts")]
+    assert tuple(owned) == KINDS
+    counted: dict[str, dict[str, str]] = {}
+    for source, kinds, category in cells(page, "source | kind | category"):
+        counted.setdefault(source[0], {}).update(dict.fromkeys(kinds, category[0]))
+    assert counted == CATEGORY
+    own = {error[0]: category[0] for error, category, _ in cells(page, "error | category | what it is")}
+    assert own == CATEGORY_OF_ERROR

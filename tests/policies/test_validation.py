@@ -10,7 +10,15 @@ from hypothesis import given
 
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.spec import AgentSpec, ModelRung, ToolSpec
-from policies.validation import MAX_PROBLEMS, argument_problems, closed, find_tool, problems, unknown_tool
+from policies.validation import (
+    MAX_PROBLEMS,
+    argument_problems,
+    closed,
+    find_tool,
+    problems,
+    refusal,
+    unknown_tool,
+)
 from tests.strategies import any_values, json_objects, schemas, worst
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
@@ -35,6 +43,15 @@ def test_the_model_is_told_what_is_valid_whatever_the_schema(schema: Any, argume
     """Refused arguments come with words about what would be valid, and never with an error."""
     told = argument_problems(a_tool(schema if isinstance(schema, dict) else {"not": {}}), arguments)
     assert told == "" or told.endswith(".") or "The schema is" in told
+
+
+@given(schemas, json_objects)
+def test_a_refusal_has_a_name_whatever_the_schema(schema: Any, arguments: JsonObject) -> None:
+    """What was invented is told from what is not well formed, and nothing raises."""
+    tool = a_tool(schema if isinstance(schema, dict) else {"not": {}})
+    assert refusal(tool, "look", arguments) in ("UnknownArgument", "InvalidArguments")
+    assert refusal(None, "seek", arguments) == "UnknownTool"
+    assert refusal(None, "finish", arguments) == "InvalidArguments"
 
 
 @pytest.mark.parametrize("number", range(len(worst)))

@@ -31,6 +31,7 @@ from holdfast import (
     Rules,
     Run,
     RunNotCompleted,
+    RunParked,
     Tool,
     ToolContext,
     Transient,
@@ -40,6 +41,8 @@ from holdfast import (
     remote_tool,
     tool,
 )
+from holdfast.contracts.messages import Message
+from holdfast.contracts.pending import PendingWork
 from holdfast.contracts.requests import Decision, Request
 from holdfast.contracts.run import RunEvent, RunOutcome, RunView
 from holdfast.worker import HoldfastPlugin
@@ -204,6 +207,18 @@ async def use_a_client() -> None:
         assert_type(error.outcome, RunOutcome)
     except HoldfastError:
         await run.cancel()
+
+
+async def use_what_there_is(client: Client) -> None:
+    """Whatever became of a run."""
+    run = client.run("ticket-88", reporter)
+    try:
+        assert_type(await run.result(parked="raise"), Report)
+    except RunParked as stopped:
+        assert_type(stopped.outcome, RunOutcome)
+    assert_type(await run.outcome(wait=False), RunOutcome)
+    assert_type(await run.transcript(), list[Message])
+    assert_type(await run.pending(), list[PendingWork])
 
 
 async def use_a_worker(client: Client) -> None:

@@ -121,6 +121,7 @@ reporter.instructions = "else"  # type: ignore[misc]  # pyright: ignore[reportAt
 async def use_a_client(client: Client) -> None:
     """A run's result has its agent's type, and decisions have their words."""
     run = await client.start(reporter, "Cut")
+    await run.result(parked="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     text: str = await run.result()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     await client.start(5, "Cut")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     await client.start(reporter)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]

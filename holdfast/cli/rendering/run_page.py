@@ -10,7 +10,7 @@ from holdfast.cli.rendering import words
 from holdfast.cli.rendering.requests import print_request
 from holdfast.cli.rendering.screen import Part, line, one_line, safe, unwrapped
 from holdfast.contracts.base import Json
-from holdfast.contracts.calls import CallRecord
+from holdfast.contracts.calls import CallRecord, Failure
 from holdfast.contracts.requests import Decision, Request
 from holdfast.contracts.run import RunOutcome, RunView, StepRecord
 from policies.limits import told_raised
@@ -25,6 +25,9 @@ def print_run(console: Console, view: RunView, *, status: str, ui_url: str | Non
     for step in view.steps:
         console.print()
         print_step(console, step)
+    if view.failures:
+        console.print()
+        print_failures(console, view.failures)
     if view.outcome is not None and view.steps and not view.steps[-1].calls and not view.steps[-1].text:
         line(console, (f"hands in its result: {view.outcome.status}", "dim"), indent=2)
     print_decisions(console, view)
@@ -77,9 +80,19 @@ def print_head(console: Console, view: RunView, *, status: str, ui_url: str | No
 
 def print_step(console: Console, step: StepRecord) -> None:
     """A step: its plan, then its calls."""
+    print_failures(console, step.failures)
     print_plan(console, step)
     for call in step.calls:
         print_call(console, call, indent=2)
+    for note in step.notes:
+        line(console, (one_line(note, TEXT_SHOWN), "dim"), indent=8, label=("  told: ", "dim"))
+
+
+def print_failures(console: Console, failures: list[Failure]) -> None:
+    """Planners that failed before the next plan was made."""
+    for failure in failures:
+        counts = f" ({failure.category})" if failure.category else ""
+        line(console, words.failure(failure), (counts, "dim"), indent=11, label=("✗ planner: ", "yellow"))
 
 
 def print_plan(console: Console, step: StepRecord, *, indent: int = 0, label: Part = "") -> None:
@@ -122,7 +135,8 @@ def _reason(call: CallRecord) -> list[Part]:
     """Why it went as it did: the failure, or what the engine, a guard or a person said of it."""
     if call.failure is not None:
         before = " · after a failure: " if call.status == "done" else ": "
-        return [before + words.failure(call.failure)]
+        told = one_line(call.why, 400) if call.status == "refused" else words.failure(call.failure)
+        return [before + told, (f" ({call.failure.category})" if call.failure.category else "", "dim")]
     if call.why:
         asked = call.status == "done" and call.approved_by
         return [
@@ -170,7 +184,7 @@ def print_requests(console: Console, requests: list[Request], *, by: str, flags:
         print_request(console, request, by=by, flags=flags, indent=2)
 
 
-def print_end(console: Console, view: RunView, *, status: str) -> None:
+def print_end(console: Console, view: RunView, *, status: str, why: str = "") -> None:
     """Effects, totals and the outcome."""
     if view.effects:
         console.print()
@@ -187,12 +201,15 @@ def print_end(console: Console, view: RunView, *, status: str) -> None:
     calls = sum(len(step.calls) for step in view.steps)
     totals = [words.count(len(view.steps), "step"), words.count(calls, "call"), words.usage(view.usage)]
     line(console, ("Total  ", "bold"), " · ".join(part for part in totals if part))
-    print_outcome(console, view.outcome, status=status)
+    if view.failure_counts:
+        line(console, ("Failed ", "bold"), words.failures(view.failure_counts))
+    print_outcome(console, view.outcome, status=status, why=why)
 
 
-def print_outcome(console: Console, outcome: RunOutcome | None, *, status: str) -> None:
+def print_outcome(console: Console, outcome: RunOutcome | None, *, status: str, why: str = "") -> None:
     """How it ended, why, and the result."""
-    reason = f": {outcome.reason}" if outcome is not None and outcome.reason else ""
+    why = why or (outcome.reason if outcome is not None else "")
+    reason = f": {why}" if why else ""
     line(console, ("Status ", "bold"), (status, words.status_style(status)), reason)
     for late in outcome.untold if outcome is not None else []:
         line(console, (f"Never heard: {one_line(late.by)}: {one_line(late.text, 400)}", "yellow"))

@@ -104,6 +104,11 @@ def failure(failed: Failure, limit: int = 400) -> str:
     return f"{failed.kind}{error}: {one_line(failed.message, limit)}"
 
 
+def failures(counts: dict[str, int]) -> str:
+    """`2 integration · 1 tool_call`: how often something failed, by category."""
+    return " · ".join(f"{times} {category}" for category, times in sorted(counts.items()))
+
+
 def count(number: int, thing: str) -> str:
     """`1 step`, `2 steps`."""
     return f"{number} {thing}" + ("" if number == 1 else "s")

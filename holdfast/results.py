@@ -1,0 +1,250 @@
+"""What a run has to show: its result, its outcome in whatever state it is, its transcript, what is under way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, cast
+
+from pydantic import ValidationError
+from temporalio.client import WorkflowFailureError
+from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import (
+    ApplicationError,
+    CancelledError,
+    TerminatedError,
+    TimeoutError,  # noqa: A004
+)
+from temporalio.service import RPCError
+
+from holdfast import archive
+from holdfast.agent import Agent, OutT
+from holdfast.artifacts import artifact_store
+from holdfast.contracts import names
+from holdfast.contracts.calls import CallRecord
+from holdfast.contracts.messages import Message, Page, PageRequest
+from holdfast.contracts.pending import PendingWork
+from holdfast.contracts.run import InspectRequest, RunOutcome, RunStatus, RunView
+from holdfast.errors import (
+    AgentNotServed,
+    HoldfastError,
+    NoWorkerAnswers,
+    RunNotCompleted,
+    RunParked,
+    UsageError,
+)
+from holdfast.pending import pending_work
+from holdfast.promises import in_words
+
+if TYPE_CHECKING:
+    from temporalio.client import WorkflowHandle
+
+logger = logging.getLogger("holdfast")
+
+FIRST_LOOK_SECONDS = 0.2
+SLOWEST_LOOK_SECONDS = 2.0
+"""How often it is looked whether the run is parked, where that ends the waiting."""
+
+WATCH_SECONDS = 10.0
+"""The same where it only leads to a word in the log."""
+
+_EVERYTHING = 1_000_000_000
+
+_STATUS = SearchAttributeKey.for_keyword(names.SA_STATUS)
+
+
+class Results(Generic[OutT]):
+    """The part of a `Run` that waits for what it has to show, and hands it over."""
+
+    _handle: WorkflowHandle[Any, Any]
+    _agent: Agent[OutT] | None
+
+    async def result(self, *, parked: Literal["wait", "raise"] = "wait") -> OutT:
+        """Wait for the end, and return the agent's output in its type.
+
+        A run that waits for a person is waited for. While it is parked (only a person can move it on) that is said
+        in the log of `holdfast`, once; with `parked="raise"` the waiting ends there.
+
+        Raises:
+            RunNotCompleted: It ended as partial, failed or cancelled, or was cut from outside; `.outcome` holds what
+                there is.
+            RunParked: It is parked, and `parked="raise"`; `.outcome` holds what there is so far.
+            UsageError: It could not begin: its input or its agent's name was wrong; or its output has another
+                type than the agent has here.
+            RunNotFound: There is no such run.
+        """
+        outcome = await self._end_or_parked() if parked == "raise" else await self.outcome()
+        if outcome.status != "completed":
+            raise RunNotCompleted(
+                f"Run {self._handle.id} is {outcome.status}: {outcome.reason or 'no reason given'}", outcome
+            )
+        if self._agent is None:
+            return cast(OutT, outcome.output)
+        try:
+            return self._agent.adapter.validate_json(json.dumps(outcome.output))
+        except ValidationError as error:  # the run's worker had another version of the type
+            raise UsageError(
+                f"Run {self._handle.id} is completed, but its output does not fit the type of agent "
+                f"{self._agent.name!r} here: {in_words(error)}. `outcome()` returns it as data."
+            ) from None
+
+    async def outcome(self, *, wait: bool = True) -> RunOutcome:
+        """Everything there is: status, output, effects, usage, and why it is not completed.
+
+        Waits for the end; with `wait=False` it is the outcome so far, of a run in any state.
+
+        Raises:
+            UsageError: It could not begin: its input or its agent's name was wrong.
+            RunNotFound: There is no such run.
+            NoWorkerAnswers: With `wait=False`: it is open, and no worker is up that could tell.
+        """
+        if not wait:
+            return await self._end() if await self._closed() else (await self.inspect()).so_far()
+        ending = asyncio.create_task(self._end())
+        told = False
+        try:
+            while not (await asyncio.wait({ending}, timeout=WATCH_SECONDS))[0]:
+                is_parked = await self._is_parked()
+                if is_parked and not told:
+                    logger.warning(
+                        "run %s is parked: only a person can move it on, and its outcome is waited for until then. "
+                        "`holdfast show %s` says why",
+                        self._handle.id,
+                        self._handle.id,
+                    )
+                told = is_parked
+            return ending.result()
+        finally:
+            ending.cancel()
+
+    async def transcript(self) -> list[Message]:
+        """Everything that was said in the run so far, as its planner knows it; of a run in any state.
+
+        Raises:
+            RunNotFound: There is no such run.
+            NoWorkerAnswers: No worker is up that could tell.
+            ArtifactNotFound, ArtifactStoreFailed: It has laid its beginning aside, and the artifact store that
+                `HOLDFAST_ARTIFACTS` names here does not give it.
+        """
+        found: list[Message] = []
+        while True:
+            asked = PageRequest(start=len(found), stop=_EVERYTHING)
+            page: Page = await self._query(names.TRANSCRIPT, asked, result_type=Page)
+            if page.archived is not None:
+                found += await archive.read_items(
+                    artifact_store(),
+                    [page.archived],
+                    Message,
+                    "messages",
+                    start=len(found),
+                    stop=page.archived.stop,
+                )
+            found += page.messages
+            if len(found) >= page.total or not (page.messages or page.archived):
+                return found
+
+    async def pending(self) -> list[PendingWork]:
+        """What is under way, and what waits for its next try. The server tells, also while no worker is up.
+
+        Raises RunNotFound.
+        """
+        try:
+            found = (await self._handle.describe()).raw_description
+        except RPCError as error:
+            self._raise(error)
+        return pending_work(found, await self._calls_under_way() if found.pending_activities else ())
+
+    async def _calls_under_way(self) -> list[CallRecord]:
+        """The calls of the last step; none while no worker tells."""
+        try:
+            view: RunView = await self._query(
+                names.INSPECT, InspectRequest(from_step=_EVERYTHING), result_type=RunView
+            )
+            view = await self._query(
+                names.INSPECT, InspectRequest(from_step=max(1, view.total_steps)), result_type=RunView
+            )
+        except NoWorkerAnswers:
+            return []
+        return [call for step in view.steps for call in step.calls]
+
+    async def _end_or_parked(self) -> RunOutcome:
+        """The outcome at the end. Raises RunParked as soon as the run is parked."""
+        ending = asyncio.create_task(self._end())
+        pause = FIRST_LOOK_SECONDS
+        try:
+            while not (await asyncio.wait({ending}, timeout=pause))[0]:
+                if await self._is_parked():
+                    outcome = await self._parked_outcome()
+                    if outcome.status == "parked":
+                        raise RunParked(f"Run {self._handle.id} is parked. {outcome.reason}", outcome)
+                pause = min(pause * 1.5, SLOWEST_LOOK_SECONDS)
+            return ending.result()
+        finally:
+            ending.cancel()
+
+    async def _parked_outcome(self) -> RunOutcome:
+        try:
+            return await self.outcome(wait=False)
+        except NoWorkerAnswers as error:
+            return self._hardly_known("parked", f"No worker is up that could tell more: {error}")
+
+    async def _is_parked(self) -> bool:
+        """Whether only a person can move the run on; False too when the server cannot be asked."""
+        try:
+            found = (await self._handle.describe()).typed_search_attributes.get(_STATUS)
+        except RPCError:
+            return False
+        return found == "parked"
+
+    async def _end(self) -> RunOutcome:
+        """Wait for the end, however it comes."""
+        try:
+            return RunOutcome.model_validate(await self._handle.result())
+        except WorkflowFailureError as error:
+            cause = error.cause
+            if isinstance(cause, ApplicationError):
+                kind = AgentNotServed if cause.type == "AgentNotServed" else UsageError
+                raise kind(f"Run {self._handle.id} could not begin. {cause.message}") from None
+            return await self._outcome_of_the_ended(cause)
+        except RPCError as error:
+            self._raise(error)
+
+    async def _outcome_of_the_ended(self, cause: BaseException | None) -> RunOutcome:
+        """What a cancelled, terminated or timed-out run has to show: its record, if a worker is there to tell."""
+        status: RunStatus = "cancelled" if isinstance(cause, CancelledError | TerminatedError) else "failed"
+        reason = _cut_by(cause)
+        try:
+            return (await self.inspect()).so_far(status=status, reason=reason)
+        except HoldfastError:
+            return self._hardly_known(
+                status,
+                f"{reason}. No worker answers, so what it did is not told here: `holdfast show "
+                f"{self._handle.id}` rebuilds that from its history",
+            )
+
+    def _hardly_known(self, status: RunStatus, reason: str) -> RunOutcome:
+        return RunOutcome(run=self._handle.id, agent="", digest="", status=status, reason=reason)
+
+    async def inspect(self) -> RunView:
+        """See `Run`."""
+        raise NotImplementedError
+
+    async def _query(self, name: str, *args: Any, result_type: Any) -> Any:
+        raise NotImplementedError
+
+    async def _closed(self) -> bool:
+        raise NotImplementedError
+
+    def _raise(self, error: Exception) -> NoReturn:
+        raise NotImplementedError
+
+
+def _cut_by(cause: BaseException | None) -> str:
+    """What ended a run that could not note its end itself."""
+    said = str(cause or "").strip()
+    if isinstance(cause, TerminatedError):
+        return "terminated" + (f": {said}" if said not in ("", "Workflow terminated") else "")
+    if isinstance(cause, TimeoutError):
+        return "it ran into a time limit that its workflow was started with"
+    return said or "cancelled"
