@@ -80,10 +80,13 @@ REPEATED = "Repeated"
 
 CATEGORY_OF_ERROR: dict[str, FailureCategory] = {
     UNKNOWN_TOOL: "hallucination", UNKNOWN_ARGUMENT: "hallucination", INVALID_RESULT: "hallucination",
-    CUT_OFF: "context", "AnswerTooLarge": "context", "model_context_window_exceeded": "context",
+    "UnpricedModel": "integration", CUT_OFF: "context", "AnswerTooLarge": "context", "model_context_window_exceeded": "context",
     NOTHING_MOVED: "degradation", REPEATED: "degradation", "refusal": "degradation",
 }  # fmt: skip
 """… and by these errors before that: things invented, a full context, a planner that answers and brings nothing."""
+
+NOT_COUNTED: frozenset[str] = frozenset({"BudgetExhausted", "AskFirst", "PassedOn", "NobodyAnswered"})
+"""Errors that only say where a limit is, or what a person decided: nothing has failed."""
 
 RETRIED: frozenset[FailureKind] = frozenset({"transient", "unclassified"})
 """Kinds that another attempt may cure."""
@@ -139,7 +142,9 @@ def tool_failure_kind(error: Exception) -> FailureKind:
 
 
 def categorised(failure: Failure, source: FailureSource) -> Failure:
-    """The failure with what it is counted as."""
+    """The failure with what it is counted as; with nothing, where it is none."""
+    if failure.error in NOT_COUNTED:
+        return failure
     category = CATEGORY_OF_ERROR.get(failure.error) or CATEGORY[source][failure.kind]
     return failure.model_copy(update={"category": category})
 

@@ -27,7 +27,8 @@ def counted(state: RunState, failure: Failure, source: FailureSource) -> Failure
     failure = categorised(failure, source)
     if source != "tool":  # asking a planner again changes nothing
         failure = failure.model_copy(update={"earlier_attempt": False})
-    category = failure.category or "unclassified"
+    if (category := failure.category) is None:
+        return failure
     state.loop.failure_counts[category] = state.loop.failure_counts.get(category, 0) + 1
     counter = workflow.metric_meter().create_counter(METRIC, "failures by category", "1")
     counter.add(1, {"agent": state.spec.name, "category": category, "kind": failure.kind, "source": source})

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,6 +16,11 @@ from temporalio.exceptions import (
 
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.names import NOT_STARTED
+from policies.json_safety import brief
+
+MAX_MESSAGE_CHARS = 4_000
+MAX_ERROR_CHARS = 200
+"""A failure is kept, shown and told: another process may have put megabytes into it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,12 @@ def read_failure(error: ActivityError) -> ReadFailure:
     """
     if is_cancelled_exception(error):
         raise asyncio.CancelledError from error
+    read = _read(error)
+    message, name = brief(read.failure.message, MAX_MESSAGE_CHARS), brief(read.failure.error, MAX_ERROR_CHARS)
+    return replace(read, failure=read.failure.model_copy(update={"message": message, "error": name}))
+
+
+def _read(error: ActivityError) -> ReadFailure:
     cause = error.cause
     if isinstance(cause, TimeoutError):
         return _timeout(cause)

@@ -18,7 +18,7 @@ from holdfast.contracts.digests import canonical, digest
 from holdfast.contracts.requests import Choice, Decision, DecisionInput, Request, RequestKind
 from holdfast.contracts.spec import ToolSpec
 from policies import decisions, takeover, validation
-from policies.json_safety import faults
+from policies.json_safety import brief, faults
 from workflows.any_payloads import NOTHING
 from workflows.run_state import RunState
 
@@ -65,7 +65,9 @@ class HumanDesk:
                 raise ValueError(given)  # noqa: TRY004, TRY301  # not a wrong type: what is wrong with it, in words
             return (given, *self._check(given, given.choice))
         except ValueError as error:
-            raise ApplicationError(str(error), type="DecisionRefused", non_retryable=True) from None
+            raise ApplicationError(
+                brief(str(error), 2000), type="DecisionRefused", non_retryable=True
+            ) from None
 
     def begin(self, state: RunState) -> None:
         """The run has a state: from now on people can be asked."""
@@ -227,7 +229,7 @@ def _read(raw: RawValue) -> DecisionInput | str:
         return DecisionInput.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "it"
+        where = brief(".".join(str(part) for part in first["loc"]) or "it", 100)
         return f"{where}: {first['msg']}; send {example}"
     except Exception as error:  # noqa: BLE001  # a payload can be anything
         return f"it cannot be read ({type(error).__name__}); send {example}"

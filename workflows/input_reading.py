@@ -10,7 +10,11 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
-from policies.json_safety import faults
+from policies.json_safety import brief, faults
+
+MAX_PROBLEMS = 5
+MAX_CHARS = 600
+"""A failure that repeats a large input could not be stored, and the run would never end."""
 
 InputT = TypeVar("InputT", bound=BaseModel)
 
@@ -26,7 +30,12 @@ def read_input(given: RawValue, model: type[InputT], *, start: str) -> InputT:
             raise ValueError(found[0])  # noqa: TRY301  # one message for all that is wrong with an input
         return model.model_validate(value)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'input'}: {e['msg']}" for e in error.errors())
+        errors = error.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]
+        wrong = "; ".join(
+            f"{brief('.'.join(map(str, e['loc'])) or 'input', 100)}: {e['msg']}" for e in errors
+        )
     except Exception as error:  # noqa: BLE001  # an input can be anything
         wrong = str(error) or type(error).__name__
-    raise ApplicationError(f"{start}. {wrong}", type=f"Invalid{model.__name__}", non_retryable=True)
+    raise ApplicationError(
+        f"{start}. {brief(wrong, MAX_CHARS)}", type=f"Invalid{model.__name__}", non_retryable=True
+    )

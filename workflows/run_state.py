@@ -136,6 +136,7 @@ class RunState:
 
     def ignore(self, signal: str, why: str) -> None:
         """Note a signal that changed nothing, so that its author can find out why."""
+        why = brief(why, 2000)
         self.ignored.append(Ignored(at=self.now(), signal=signal, why=why))
         del self.ignored[:-MAX_IGNORED_KEPT]
         self.event("ignored", f"signal {signal} changed nothing: {why}")

@@ -71,7 +71,7 @@ class RunInput(Contract):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    agent: str = Field(min_length=1)
+    agent: str = Field(min_length=1, max_length=1000)
     task: str = Field(min_length=1)
     """At most a million bytes of UTF-8."""
     user: str | None = Field(default=None, max_length=300)

@@ -16,6 +16,7 @@ from policies.failures import (
     CATEGORY,
     CATEGORY_OF_ERROR,
     HAPPENED,
+    NOT_COUNTED,
     PROVIDER_ERROR_TYPE,
     PROVIDER_STATUS,
     RETRY_AFTER_CAP_SECONDS,
@@ -232,6 +233,12 @@ def test_every_failure_is_counted_as_something(source: FailureSource, kind: Fail
     assert categorised(Failure(kind=kind, message=""), source).category == CATEGORY[source][kind]
     for error, category in CATEGORY_OF_ERROR.items():
         assert categorised(Failure(kind=kind, message="", error=error), source).category == category
+
+
+@pytest.mark.parametrize("error", sorted(NOT_COUNTED))
+def test_a_limit_of_money_and_a_persons_word_are_no_failures(error: str) -> None:
+    """They are told as the reason of a fall, and not counted."""
+    assert categorised(Failure(kind="limit", message="", error=error), "planner").category is None
 
 
 def test_every_category_is_used() -> None:

@@ -42,6 +42,13 @@ async def strange(call: dict[str, Any]) -> Any:
             return "free"
         case "never":
             raise ApplicationError("no such planet", type="NoSuchPlanet", non_retryable=True)
+        case "a long error":
+            raise ApplicationError("x" * 1_500_000, type="Long" * 1000, non_retryable=True)
+        case "a long detail":
+            detail = {"kind": "correctable", "message": "y" * 900_000, "error": "Long" * 1000}
+            raise ApplicationError("no", detail, type="correctable", non_retryable=True)
+        case "beyond what can be stored":
+            return "z" * 3_000_000
         case kind:
             return {"unasked": kind}
 

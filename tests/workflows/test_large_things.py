@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 
 from holdfast import Agent, Approval, DefinitionError, Limits, tool
 from holdfast.errors import DecisionRefused
 from holdfast.testing import call, calls, say
-from tests.stage import CLAUDE, SetStage
+from tests.stage import CLAUDE, SetStage, unique
 
 WRITTEN: list[str] = []
 LARGE = "x" * 60_000
@@ -85,6 +88,52 @@ async def test_a_decision_has_its_size(stage: SetStage) -> None:
         await run.reject(request, by="dana", reason="no")
         assert await run.result() == "ok"
     assert WRITTEN == []
+
+
+@pytest.mark.parametrize(
+    "given,why",
+    [
+        ({"agent": "writer", "task": "x" * 1_900_000}, "1,000,000 is the limit"),
+        ({"agent": "writer", "task": "hi", "k" * 1_900_000: 1}, "Extra inputs are not permitted"),
+        ({"agent": "w" * 1_900_000, "task": "hi"}, "agent: String should have at most 1000 characters"),
+    ],
+    ids=["task", "key", "name"],
+)
+async def test_a_run_that_megabytes_would_start_fails_at_once(
+    stage: SetStage, given: dict[str, Any], why: str
+) -> None:
+    """By whatever client it comes: the workflow ends, and says in a few words what is wrong."""
+    async with stage(WRITER) as on:
+        handle = await on.client.temporal.start_workflow(
+            "AgentRun", given, id=unique("big"), task_queue=on.client.task_queue
+        )
+        with pytest.raises(WorkflowFailureError) as failed:
+            await handle.result()
+    assert why in str(failed.value.cause)
+    assert len(str(failed.value.cause)) < 1_000
+
+
+async def test_a_signal_is_not_repeated_at_length(stage: SetStage) -> None:
+    """What is wrong with two megabytes is said in a few words, by signal and by update, and the run can still be looked at."""
+    async with stage(WRITER, [call("publish", name="a", body="b"), say("ok")]) as on:
+        run = await on.start()
+        request = await run.next_request()
+        handle = on.client.temporal.get_workflow_handle(run.id)
+        odd: list[dict[str, Any]] = [
+            {"k" * 1_800_000: 1},
+            {"request": "r" * 200_000, "by": "dana"},
+            {"by": "d" * 1_800_000},
+        ]
+        for one in odd:
+            await handle.signal("approve", one)
+            with pytest.raises(WorkflowUpdateFailedError) as refused:
+                await handle.execute_update("decide", {**one, "choice": "approve"})
+            assert len(str(refused.value.cause)) < 3_000
+        await run.reject(request, by="dana", reason="no")
+        assert await run.result() == "ok"
+        view = await run.inspect()
+    assert len(view.ignored) == len(odd)
+    assert all(len(one.why) <= 2_000 for one in view.ignored)
 
 
 async def test_an_answer_too_large_to_keep_goes_to_the_next_rung(stage: SetStage) -> None:

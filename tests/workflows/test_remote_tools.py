@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from holdfast import Agent, Tool, remote_tool
 from holdfast.testing import DevServer, call, calls, say
+from tests.failure_modes.seen import no_task_failed
 from tests.stage import CLAUDE, QUICKLY, SetStage, unique
 
 PROGRAM = Path(__file__).with_name("remote_worker.py")
@@ -93,6 +94,19 @@ async def test_whatever_another_process_answers_the_run_goes_on(stage: SetStage,
     assert busy == "free"
     assert "NoSuchPlanet" in never
     assert "no such planet" in never
+
+
+async def test_no_error_of_another_process_is_too_large(stage: SetStage, queue: str) -> None:
+    """Megabytes in a failure or a result: each comes to the model in a few words, and the workflow itself never fails."""
+    kinds = ["a long error", "a long detail", "beyond what can be stored"]
+    plan = calls(*(("geo_strange", {"kind": kind}) for kind in kinds))
+    async with stage(agent_with(strange(queue)), [plan, say("ok")], replay=False) as on:
+        run = await on.start()
+        assert await run.result() == "ok"
+        assert all(len(told) < 3_000 for told in on.told())
+        failures = [one.failure for one in (await run.inspect()).steps[0].calls]
+        assert all(one is not None and len(one.message) <= 4_000 for one in failures)
+        await no_task_failed(on, run)
 
 
 async def test_an_answer_that_breaks_its_schema_is_told_and_noticed(stage: SetStage, queue: str) -> None:
