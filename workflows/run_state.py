@@ -173,7 +173,7 @@ class RunState:
         first = before is None
         updates: list[SearchAttributeUpdate[Any]] = [
             _STATUS.value_set(coarse),
-            _WAITING.value_set(_keyword(f"{waiting.kind}:{waiting.by}"))
+            _WAITING.value_set(brief(f"{waiting.kind}:{waiting.by}", MAX_KEYWORD_CHARS))
             if waiting
             else _WAITING.value_unset(),
         ]
@@ -184,7 +184,9 @@ class RunState:
         if first:
             updates += [_AGENT.value_set(self.spec.name), _DIGEST.value_set(self.digest)]
             updates += [_USER.value_set(self.given.user)] if self.given.user else []
-            updates += [_PARENT.value_set(_keyword(self.given.fork.run))] if self.given.fork else []
+            updates += (
+                [_PARENT.value_set(brief(self.given.fork.run, MAX_KEYWORD_CHARS))] if self.given.fork else []
+            )
         if not first or self.status in lifecycle.ENDED:
             updates += [_COST.value_set(float(self.usage.cost_usd)), _STEPS.value_set(len(self.steps))]
         workflow.upsert_search_attributes(updates)
@@ -396,7 +398,3 @@ def _clipped(step: StepRecord) -> StepRecord:
         for call in step.calls
     ]
     return step.model_copy(update={"calls": calls})
-
-
-def _keyword(text: str) -> str:
-    return brief(text, MAX_KEYWORD_CHARS)
