@@ -1,6 +1,6 @@
-"""Bytes of history per step at 20, 100 and 300 steps, against the new text of each step.
+"""Bytes of history per step at 20, 100 and 200 steps, against the new text of each step.
 
-    python -m bench.history [--characters 5000] [--steps 20 100 300]
+    python -m bench.history [--characters 5000] [--steps 20 100 200]
 
 The target (docs/explanation/architecture.md): at most 2.1 x new text + 1.5 KB for each activity, at any length.
 """
@@ -48,6 +48,6 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--characters", type=int, default=5000)
-    parser.add_argument("--steps", type=int, nargs="+", default=[20, 100, 300])
+    parser.add_argument("--steps", type=int, nargs="+", default=[20, 100, 200])
     given = parser.parse_args()
     asyncio.run(main(given.characters, given.steps))

@@ -1,7 +1,6 @@
 """Going on in a new execution, so that a run has no end that its history would set.
 
-Temporal says when a history should not grow much further (at 4,096 events or 4 MB, unless the server is set otherwise).
-Between two steps the run then lays its past aside in the artifact store, and hands the rest to the next execution.
+`policies/continuation.py` says when: before its replay takes long, and when the server suggests it. Between two steps the run then lays its past aside in the artifact store, and hands the rest to the next execution.
 """
 
 from datetime import timedelta
@@ -13,6 +12,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from holdfast.contracts import names, user_metadata
 from holdfast.contracts.archive import ArchiveOutcome, ArchiveRequest, PartKind, Range
 from holdfast.contracts.run import RunInput
+from policies import continuation
 from workflows.checkpointing import dump, load, pack, trim, unpack
 from workflows.failure_reading import read_failure
 from workflows.forking import start_of_fork
@@ -54,8 +54,14 @@ def resumed(given: RunInput) -> RunState | None:
 
 async def go_on_if_due(state: RunState, desk: HumanDesk) -> None:
     """End this execution and begin the next, if it is time and nothing is open. Called between steps."""
-    due = workflow.info().is_continue_as_new_suggested() and len(state.steps) >= state.loop.archive_after
-    if not due or state.requests or not len(state.steps):
+    info = workflow.info()
+    due = continuation.is_due(
+        suggested=info.is_continue_as_new_suggested(),
+        events=info.get_current_history_length(),
+        steps=len(state.steps),
+        not_before=state.loop.archive_after,
+    )
+    if not due or state.requests:
         return
     if not await _archived(state):
         return
@@ -73,7 +79,6 @@ async def go_on_if_due(state: RunState, desk: HumanDesk) -> None:
             state, f"{len(carried.data):,} characters would have to be carried over, too many for one input"
         )
         return
-    info = workflow.info()
     workflow.continue_as_new(
         state.given.model_copy(update={"checkpoint": carried}),
         memo={**workflow.memo(), user_metadata.OPENED_AT_MEMO: state.opened_at},

@@ -22,7 +22,7 @@ from tests.faults.agents import PAGE_CHARS, page, reader
 from tests.faults.world import World, world
 from workers.replay import offline_view, replay
 
-STEPS = 300
+STEPS = 180
 NAME = "long-run"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
