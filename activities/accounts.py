@@ -33,7 +33,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.failing import application_error
 from activities.heartbeat import SENT, PlanBeat
 from holdfast.contracts import names
-from holdfast.contracts.accounts import ZERO, Expensive, Grant, Ledger, Reserve, Settle, Shortage
+from holdfast.contracts.accounts import OVER_LIMIT, ZERO, Expensive, Grant, Ledger, Reserve, Settle, Shortage
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.spec import BudgetSpec
 from policies.limits import money
@@ -226,6 +226,8 @@ class Wallet:
     beat: PlanBeat
     may_cost_usd: Decimal | None = None
     """A human is to be asked before one call costs more."""
+    left_usd: Decimal | None = None
+    """What the run's own limit of money leaves."""
 
     @contextlib.asynccontextmanager
     async def spending(
@@ -250,6 +252,14 @@ def _unpriced(model: str, accounts: list[str]) -> ApplicationError:
         f"Model({model!r}, usd_per_million_tokens=('3', '15')), or run it without such a limit"
     )
     return application_error(Failure(kind="limit", message=message, error="UnpricedModel"), retry=False)
+
+
+def over_limit(model: str, needs: Decimal, left: Decimal) -> ApplicationError:
+    """The run's own limit of money cannot pay for a plan of this model."""
+    message = f"the run has {money(left)} left, and a plan of {model} may cost {money(needs)}"
+    failure = Failure(kind="limit", message=message, error=OVER_LIMIT)
+    details = failure.model_dump(mode="json"), {"needs_usd": str(needs)}
+    return ApplicationError(message, *details, type=failure.kind, non_retryable=True)
 
 
 def _too_expensive(worst: Decimal, allowed: Decimal) -> ApplicationError:

@@ -5,9 +5,11 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from pydantic import ValidationError
 from temporalio import activity
 
 from activities.lease import Lease
+from holdfast.contracts.plans import Usage
 
 FIRST_BEAT_SECONDS = 0.5
 SLOWEST_BEAT_SECONDS = 2.0
@@ -57,11 +59,25 @@ class PlanBeat:
         self.read: Callable[[], str] = str
         self.sent = 0
         """The attempt whose request may have been sent; 0 while none has."""
+        self.lost = _lost_before()
+        """What attempts used that failed, before this one and in it."""
 
     def details(self) -> dict[str, Any]:
         """The heartbeat's details."""
         said: dict[str, Any] = {"step": self.step, "text": self.read()[-LIVE_TEXT_CHARS:]}
+        if self.lost.model_calls:
+            said[LOST] = self.lost.model_dump(mode="json")
         return {**said, SENT: self.sent} if self.sent else said
 
 
+def _lost_before() -> Usage:
+    """What the attempts before this one have used, as the last of them said."""
+    said = activity.info().heartbeat_details[0] if activity.info().heartbeat_details else {}
+    try:
+        return Usage.model_validate(said.get(LOST, {}) if isinstance(said, dict) else {})
+    except ValidationError:
+        return Usage()
+
+
 SENT = "sent"
+LOST = "lost"

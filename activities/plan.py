@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities.accounts import Wallet
 from activities.archive import archived_items
@@ -19,6 +20,7 @@ from activities.rules import plan_by_rules
 from activities.run_queries import ask_run
 from activities.transcripts import TranscriptCache, TranscriptMismatch
 from holdfast.contracts import names
+from holdfast.contracts.accounts import ZERO
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.messages import Message, Page, PageRequest
 from holdfast.contracts.plans import PlanInput, PlanOutcome
@@ -49,14 +51,19 @@ def plan_activity(registry: AgentRegistry, cache: TranscriptCache, breakers: Bre
         async with heartbeating(live.details):
             spec = await spec_of(registry, asked)
             messages = await transcript_of(cache, asked)
-            outcome = await _ask(registry, spec, asked, messages, live, breakers=breakers)
+            try:
+                outcome = await _ask(registry, spec, asked, messages, live, breakers=breakers)
+            except ApplicationError as error:
+                if not live.lost.model_calls:
+                    raise
+                raise _telling_what_was_lost(error, live) from error
             outcome = await with_misfits(registry.version(asked.agent, asked.digest), outcome)
             _check_size(outcome)
         if _ends(outcome):
             cache.forget(asked.run)
         else:
             cache.append(asked.run, asked.after, Message(role="assistant", content=outcome.content))
-        return outcome.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
+        return outcome.model_copy(update={"seconds": round(time.monotonic() - started, 3), "lost": live.lost})
 
     return plan
 
@@ -65,6 +72,20 @@ def _ends(outcome: PlanOutcome) -> bool:
     """Whether the run most likely ends with this answer: it hands in a result, or calls nothing."""
     calls = [block.get("name") for block in outcome.content if block.get("type") == "tool_use"]
     return not calls or calls == [names.FINISH]
+
+
+def _telling_what_was_lost(error: ApplicationError, live: PlanBeat) -> ApplicationError:
+    """The error, with what the attempts used so far; the next attempt reads it from the heartbeat, the run from here."""
+    activity.heartbeat(live.details())
+    return ApplicationError(
+        error.message,
+        *error.details,
+        {"lost": live.lost.model_dump(mode="json")},
+        type=error.type,
+        non_retryable=error.non_retryable,
+        next_retry_delay=error.next_retry_delay,
+        category=error.category,
+    )
 
 
 def _check_size(outcome: PlanOutcome) -> None:
@@ -132,6 +153,7 @@ async def _ask(
         bounded=spec.limits.cost_usd is not None,
         beat=live,
         may_cost_usd=asked.may_cost_usd,
+        left_usd=None if asked.left_usd is None else max(ZERO, asked.left_usd - live.lost.cost_usd),
     )
     # While its breaker is open, a planner further down plans at once; only where there is none, it is waited for.
     wait = not planner_below(spec, asked.rung)

@@ -39,6 +39,8 @@ class Spent(NamedTuple):
     """Since it was started."""
     working_time_seconds: float = 0.0
     """The same without the time in which only a person could have moved it."""
+    needs_usd: Decimal = Decimal(0)
+    """What the next plan may cost, where that is known to be too much."""
     unpriced: int = 0
     """Model calls whose price nobody knows."""
 
@@ -49,13 +51,15 @@ def reached(limits: LimitsSpec, spent: Spent) -> str | None:
         limit = getattr(limits, field)
         if limit is not None and getattr(spent, field) >= limit:
             return field
-    return "cost_usd" if limits.cost_usd is not None and spent.unpriced else None
+    if limits.cost_usd is not None and (spent.unpriced or spent.cost_usd + spent.needs_usd > limits.cost_usd):
+        return "cost_usd"
+    return None
 
 
 def in_words(limits: LimitsSpec, field: str, spent: Spent) -> str:
     """The limit as the model and people are told of it: `the limit of 20 steps`."""
-    known = limits.cost_usd is None or spent.cost_usd >= limits.cost_usd
-    if field == "cost_usd" and spent.unpriced and not known:
+    known = limits.cost_usd is None or spent.cost_usd + spent.needs_usd > limits.cost_usd
+    if field == "cost_usd" and spent.unpriced and not known and spent.cost_usd != limits.cost_usd:
         return f"the limit of {amount(field, limits.cost_usd)}, since a model without a known price was used"
     return f"the limit of {amount(field, getattr(limits, field))}"
 
@@ -83,13 +87,13 @@ def raised(limits: LimitsSpec, spent: Spent, asked: NewLimits) -> LimitsSpec | s
         limit = getattr(limits, field)
         if limit is None:
             return f"{name}: this run has no such limit"
-        value = _value(field, said)
+        value, used = _value(field, said), _used(field, spent)
         if said.startswith("+"):
-            value += max(limit, getattr(spent, field))
+            value += max(limit, used)
         if value <= limit:
             return f"{name}: {value} is not more than the limit is now, {limit}"
-        if value <= getattr(spent, field):
-            return f"{name}: {value} is not more than what is used already, {getattr(spent, field)}"
+        if value <= used:
+            return f"{name}: {value} is not more than what is used already, {used}"
         found[field] = value
     if not found:
         return (
@@ -144,6 +148,7 @@ def spending(spent: Spent) -> str:
     return (
         f"{spent.steps} steps, {spent.calls} calls, {spent.tokens:,} tokens, {money(spent.cost_usd)}, "
         f"{spent.wall_clock_seconds:.0f} s ({spent.working_time_seconds:.0f} s of working time)"
+        + (f"; the next plan may cost {money(spent.needs_usd)}" if spent.needs_usd else "")
     )
 
 
@@ -179,12 +184,13 @@ def option_of(field: str) -> str:
 
 def as_json(spent: Spent) -> JsonObject:
     """What was used, as data; `from_json` reads it."""
-    return {**spent._asdict(), "cost_usd": str(spent.cost_usd)}
+    return {**spent._asdict(), "cost_usd": str(spent.cost_usd), "needs_usd": str(spent.needs_usd)}
 
 
 def from_json(data: JsonObject) -> Spent:
     """What `as_json` wrote."""
-    return Spent(**{**data, "cost_usd": Decimal(data["cost_usd"])})
+    money_spent = {name: Decimal(data[name]) for name in ("cost_usd", "needs_usd")}
+    return Spent(**{**data, **money_spent})
 
 
 def room_for_calls(limits: LimitsSpec, calls: int) -> int:
@@ -195,6 +201,11 @@ def room_for_calls(limits: LimitsSpec, calls: int) -> int:
 def money(usd: Decimal) -> str:
     """USD as people read it: `$0.0042`, `$1.30`."""
     return f"${usd:.2f}" if usd >= 1 else f"${usd:.4f}"
+
+
+def _used(field: str, spent: Spent) -> Any:
+    """What is used of a limit; of money also what the next plan needs."""
+    return spent.cost_usd + spent.needs_usd if field == "cost_usd" else getattr(spent, field)
 
 
 def _value(field: str, said: str) -> Any:

@@ -103,6 +103,9 @@ class AgentRun:
                 why = f"discarded by {end.by}: {end.note or end.failure.message}"
                 state.end("failed", reason=why, failure=end.failure)
                 break
+            except limit_watch.OutOfMoney as short:
+                await limit_watch.out_of_money(state, self._desk, short)
+                continue
             except HandedBack as end:
                 await limit_watch.end_unplanned(state, self._desk, end)
                 continue

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from temporalio.exceptions import (
 
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.names import NOT_STARTED
+from holdfast.contracts.plans import Usage
 from policies.json_safety import brief
 
 MAX_MESSAGE_CHARS = 4_000
@@ -61,6 +63,28 @@ def _read(error: ActivityError) -> ReadFailure:
         )
     message = str(cause) if cause is not None else str(error)
     return ReadFailure(Failure(kind="unclassified", message=message, error=type(cause).__name__))
+
+
+def read_lost(error: ActivityError) -> Usage:
+    """What the attempts of a failed plan have used."""
+    lost = _named(error, "lost")
+    try:
+        return Usage.model_validate(lost or {})
+    except ValidationError:
+        return Usage()
+
+
+def read_needs(error: ActivityError) -> Decimal:
+    """What a plan may cost that the run's own limit of money does not allow."""
+    try:
+        return Decimal(str(_named(error, "needs_usd") or 0))
+    except InvalidOperation:
+        return Decimal(0)
+
+
+def _named(error: ActivityError, name: str) -> Any:
+    details = error.cause.details if isinstance(error.cause, ApplicationError) else ()
+    return next((one[name] for one in details if isinstance(one, dict) and name in one), None)
 
 
 def _attempts(details: Sequence[Any]) -> int:

@@ -1,12 +1,14 @@
 """Watching the limits: the last turn, what follows it, and raising them while the run is under way."""
 
 import asyncio
+from decimal import Decimal
 from typing import Literal
 
 from temporalio import workflow
 
 from holdfast.contracts import names
 from holdfast.contracts.base import Json
+from holdfast.contracts.calls import Failure
 from holdfast.contracts.limits import LimitsRaised, NewLimits, RaiseInput
 from holdfast.contracts.messages import Message, text_block, user_text
 from holdfast.contracts.plans import PlanOutcome
@@ -39,6 +41,7 @@ def spent(state: RunState) -> Spent:
         cost_usd=state.usage.cost_usd,
         wall_clock_seconds=seconds,
         working_time_seconds=max(0.0, seconds - state.rested()),
+        needs_usd=state.loop.needs_usd,
         unpriced=state.usage.unpriced,
     )
 
@@ -48,16 +51,22 @@ def last_turn(state: RunState) -> str:
     loop = state.loop
     if loop.last_turn:
         return loop.last_turn
+    why = ""
     if loop.rejections_in_a_row >= state.spec.rejections:
-        loop.last_turn = f"{loop.rejections_in_a_row} rejections in a row"
+        why = f"{loop.rejections_in_a_row} rejections in a row"
     elif loop.circles >= loops.CIRCLES_AT_MOST:
-        loop.last_turn = loops.IN_CIRCLES
+        why = loops.IN_CIRCLES
     elif state.steps and (field := _reached(state)) is not None:  # there is always a first plan
-        loop.last_turn, loop.limit = limits.in_words(limits_of(state), field, spent(state)), field
-    if loop.last_turn:
-        state.event("notice", f"last turn: {loop.last_turn}")
-        state.transcript.append(user_text(stops.LAST_TURN.format(limit=loop.last_turn)))
+        why, loop.limit = limits.in_words(limits_of(state), field, spent(state)), field
+    if why:
+        _tell_last_turn(state, why)
     return loop.last_turn
+
+
+def _tell_last_turn(state: RunState, why: str) -> None:
+    state.loop.last_turn = why
+    state.event("notice", f"last turn: {why}")
+    state.transcript.append(user_text(stops.LAST_TURN.format(limit=why)))
 
 
 async def hand_back(state: RunState, desk: HumanDesk, plan: PlanOutcome) -> None:
@@ -71,6 +80,33 @@ async def hand_back(state: RunState, desk: HumanDesk, plan: PlanOutcome) -> None
         feedback.tool_result(call["id"], told, is_error=call["name"] != names.FINISH) for call in calls
     ]
     state.transcript.append(Message(role="user", content=results or [text_block(told)]))
+
+
+def left_usd(state: RunState) -> Decimal | None:
+    """What the run's own limit of money leaves; None where it has none."""
+    limit = limits_of(state).cost_usd
+    return None if limit is None else max(Decimal(0), limit - state.usage.cost_usd)
+
+
+class OutOfMoney(Exception):  # not an error: a limit is reached
+    """No planner is left that the run's own limit of money can pay for."""
+
+    def __init__(self, failure: Failure, needs_usd: Decimal) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.needs_usd = needs_usd
+
+
+async def out_of_money(state: RunState, desk: HumanDesk, short: OutOfMoney) -> None:
+    """The next plan is the last turn, which costs less; where not even that can be paid, end or ask."""
+    loop = state.loop
+    loop.needs_usd = short.needs_usd
+    if not loop.last_turn:
+        loop.limit = "cost_usd"
+        _tell_last_turn(state, limits.in_words(limits_of(state), "cost_usd", spent(state)))
+        return
+    reason = f"it reached {loop.last_turn}; {short.failure.message}"
+    await end_unplanned(state, desk, HandedBack(reason, by_person=False))
 
 
 async def end_unplanned(state: RunState, desk: HumanDesk, end: HandedBack) -> None:
@@ -92,7 +128,7 @@ async def _end_or_ask(
     if status == "partial" and loop.limit:
         if _reached(state) is not None and limits_of(state).at_limit == "ask":
             await _ask_for_more(state, desk, output, reason)
-        if _reached(state) is None:
+        if loop.raises and _reached(state) is None:
             loop.last_turn = loop.limit = ""
             last = loop.raises[-1]
             return stops.RAISED.format(by=last.by, limits=limits.told_raised(last.after))

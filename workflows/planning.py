@@ -1,10 +1,12 @@
 """Planning: ask the ladder for the next plan, until one rung answers or a human says what to do."""
 
+from decimal import Decimal
+
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from holdfast.contracts import names
-from holdfast.contracts.accounts import Shortage
+from holdfast.contracts.accounts import OVER_LIMIT, Shortage
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.messages import Message
 from holdfast.contracts.plans import PlanInput, PlanOutcome
@@ -15,8 +17,9 @@ from policies.json_safety import shorten
 from policies.labels import plan_summary, planner_name
 from workflows.budget_wait import HandedBack, asked_first, may_cost, read_shortage, wait_for_room
 from workflows.failure_counting import planner_failed
-from workflows.failure_reading import ReadFailure, read_failure
+from workflows.failure_reading import ReadFailure, read_failure, read_lost, read_needs
 from workflows.human_desk import HumanDesk
+from workflows.limit_watch import OutOfMoney, left_usd
 from workflows.options import as_kwargs, plan_options
 from workflows.parking import park
 from workflows.run_state import RunState
@@ -53,13 +56,10 @@ class Planning:
             except NobodyAnswered as silence:
                 failed = ReadFailure(silence.failure)
             except ActivityError as error:
-                failed = read_failure(error)
-                why, shortage = failed.failure.message, read_shortage(error)
-                if await asked_first(state=self._state, desk=self._desk, error=error, why=why):
+                read = await self._without_plan(step, error, last_turn=last_turn)
+                if read is None:
                     continue
-                if shortage is not None:
-                    await self._short_of_money(step, shortage, failed.failure, last_turn=last_turn)
-                    continue
+                failed = read
             else:
                 failure = self._unusable(plan)
                 if failure is None:
@@ -71,6 +71,21 @@ class Planning:
         """Make room where the prompt was too long, so that the same rung is asked again; else go one rung down."""
         if not await self._compaction.make_room(step, failed.failure):
             await self._fall(step, failed.failure, self._attempts(failed))
+
+    async def _without_plan(self, step: int, error: ActivityError, *, last_turn: bool) -> ReadFailure | None:
+        """Why there is no plan; None where what was missing was dealt with, and a rung is to be asked again."""
+        failed = read_failure(error)
+        self._state.usage += read_lost(error)
+        why, shortage = failed.failure.message, read_shortage(error)
+        if failed.failure.error == OVER_LIMIT:
+            await self._over_limit(step, failed.failure, error)
+        elif await asked_first(state=self._state, desk=self._desk, error=error, why=why):
+            pass
+        elif shortage is not None:
+            await self._short_of_money(step, shortage, failed.failure, last_turn=last_turn)
+        else:
+            return failed
+        return None
 
     def odd_answer(self, *, cut_off: bool) -> Failure | None:
         """Note an answer that moved nothing. After too many in a row the rung has failed."""
@@ -114,12 +129,16 @@ class Planning:
                 max_tokens_factor=self._loop.max_tokens_factor,
                 user=state.given.user,
                 may_cost_usd=may_cost(state),
+                left_usd=left_usd(state),
                 has_artifacts=bool(state.artifacts),
             ),
             result_type=PlanOutcome,
             **as_kwargs(plan_options(rung, plan_summary(step, rung, state.context_tokens))),
         )
         state.spent(plan.usage)
+        state.usage += plan.lost
+        if not last_turn:
+            self._loop.needs_usd = Decimal(0)
         return plan
 
     async def _short_of_money(
@@ -135,6 +154,13 @@ class Planning:
                 raise HandedBack(f"it reached {self._loop.last_turn}; {failure.message}", by_person=False)
         await wait_for_room(self._state, self._desk, shortage, failure.message)
         self._loop.rung, self._loop.failed_at = 0, None
+
+    async def _over_limit(self, step: int, failure: Failure, error: ActivityError) -> None:
+        """The run's own limit of money cannot pay for this rung; one below may be cheaper or free. Raises OutOfMoney."""
+        below = ladder.next_planner(self._state.spec, self._loop.rung)
+        if below is None:
+            raise OutOfMoney(failure, read_needs(error))
+        await self._fall(step, failure, to=below)
 
     def _unusable(self, plan: PlanOutcome) -> Failure | None:
         """Keep the plan, unless the planner declined to answer."""

@@ -5,6 +5,7 @@ The SDK's retries are off: Temporal retries, so that each attempt is seen, bound
 """
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import anthropic
@@ -12,11 +13,11 @@ import httpx2
 from anthropic._streaming import AsyncStream
 from temporalio.exceptions import ApplicationError
 
-from activities.accounts import Money, Wallet
+from activities.accounts import Money, Wallet, over_limit
 from activities.failing import application_error
 from activities.providers.answer_stream import AnswerStream, BrokenStream, StreamError
 from activities.providers.anthropic_client import anthropic_client
-from activities.providers.pricing import usage_of, worst_case
+from activities.providers.pricing import affordable_tokens, usage_of, worst_case
 from holdfast.contracts.accounts import ZERO
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.calls import Failure
@@ -29,6 +30,12 @@ from policies.handoff import api_name, contain
 
 PROVIDER = "anthropic"
 CACHE = {"type": "ephemeral"}
+
+LEAST_TOKENS = 1_024
+"""An answer that may not be this long is not asked for: the run then hands back what it has."""
+
+LEAST_TOKENS_LAST = 256
+"""The same for the turn in which it does."""
 
 
 async def plan_with_claude(
@@ -49,7 +56,7 @@ async def plan_with_claude(
     built_in = built_in_tools(spec, last_turn=last_turn, has_artifacts=has_artifacts)
     offered = [] if last_turn else [_tool(one.name, one.description, one.input_schema) for one in spec.tools]
     request = _request(spec, rung, messages, [*offered, *built_in], max_tokens_factor=max_tokens_factor)
-    model, usage, request_id = await _paid(rung, request, stream, wallet)
+    model, usage, request_id = await _paid(rung, request, stream, wallet, last_turn=last_turn)
     content, defects = contain(stream.content(), spec.max_argument_bytes)
     return PlanOutcome(
         content=content,
@@ -82,13 +89,16 @@ async def summarise_with_claude(
 
 
 async def _paid(
-    rung: ModelRung, request: dict[str, Any], stream: AnswerStream, wallet: Wallet
+    rung: ModelRung, request: dict[str, Any], stream: AnswerStream, wallet: Wallet, *, last_turn: bool = False
 ) -> tuple[str, Usage, str | None]:
     """Reserve, ask, settle: which model answered, what it cost, and the request's id. Raises ApplicationError."""
+    size = len(json.dumps(request, ensure_ascii=False).encode("utf-8", "replace"))
+    if wallet.left_usd is not None:
+        _shorten_answer(request, rung, size, wallet.left_usd, last_turn=last_turn)
     worst = worst_case(
         PROVIDER,
         rung.model,
-        request_bytes=len(json.dumps(request, ensure_ascii=False).encode("utf-8", "replace")),
+        request_bytes=size,
         max_tokens=request["max_tokens"],
         prices=rung.usd_per_million_tokens,
     )
@@ -103,6 +113,33 @@ async def _paid(
         usage = usage_of(PROVIDER, model, stream.usage, rung.usd_per_million_tokens)
         money.cost = usage.cost_usd if not usage.unpriced else None
         return model, usage, request_id
+
+
+def _shorten_answer(
+    request: dict[str, Any], rung: ModelRung, size: int, left: Decimal, *, last_turn: bool
+) -> None:
+    """Ask for no longer an answer than the run's limit of money can pay for.
+
+    Raises ApplicationError of kind limit where that would be too short to be of use.
+    """
+    longest = request["max_tokens"]
+    thinking = (rung.thinking or {}).get("budget_tokens") or 0
+    least = min(longest, thinking + (LEAST_TOKENS_LAST if last_turn else LEAST_TOKENS))
+    allowed = affordable_tokens(
+        PROVIDER,
+        rung.model,
+        request_bytes=size,
+        max_tokens=longest,
+        usd=left,
+        prices=rung.usd_per_million_tokens,
+    )
+    if allowed >= least:
+        request["max_tokens"] = allowed
+        return
+    needs = worst_case(
+        PROVIDER, rung.model, request_bytes=size, max_tokens=least, prices=rung.usd_per_million_tokens
+    )
+    raise over_limit(rung.model, needs or ZERO, left)
 
 
 async def _asked(rung: ModelRung, request: dict[str, Any], stream: AnswerStream, money: Money) -> str | None:
@@ -154,6 +191,7 @@ def _pay_for_part(stream: AnswerStream, rung: ModelRung, money: Money) -> None:
     usage = usage_of(PROVIDER, model, said, rung.usd_per_million_tokens)
     if not usage.unpriced:
         money.cost, money.presumed = usage.cost_usd, not ended
+    money.beat.lost += usage
 
 
 def _request(

@@ -38,6 +38,21 @@ def worst_case(
     return max(costs).quantize(Decimal("0.000001"), rounding=ROUND_UP)
 
 
+def affordable_tokens(
+    provider: str, model: str, *, request_bytes: int, max_tokens: int, usd: Decimal, prices: Prices = None
+) -> int:
+    """How long an answer may be so that the request costs at most so much; at most `max_tokens`, and perhaps 0."""
+    none, most = (
+        worst_case(provider, model, request_bytes=request_bytes, max_tokens=tokens, prices=prices)
+        for tokens in (0, max_tokens)
+    )
+    if none is None or most is None or most <= usd:
+        return max_tokens
+    if none >= usd:
+        return 0
+    return max(0, int((usd - none) / (most - none) * max_tokens) - 1)
+
+
 def _priced(prices: tuple[Decimal, Decimal], tokens_in: int, tokens_out: int) -> Decimal:
     return ((prices[0] * tokens_in + prices[1] * tokens_out) / 1_000_000).quantize(
         Decimal("0.000001"), rounding=ROUND_UP

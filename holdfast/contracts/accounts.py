@@ -9,6 +9,9 @@ from pydantic import ConfigDict, Field
 
 from holdfast.contracts.base import Contract, Record
 
+OVER_LIMIT = "OverLimit"
+"""The error of a failure: the run's own limit of money cannot pay for the plan."""
+
 ZERO = Decimal(0)
 
 

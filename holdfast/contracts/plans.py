@@ -82,6 +82,8 @@ class PlanInput(Contract):
     """A human must be asked before it costs more."""
     seen: Seen | None = None
     """What of the transcript is meant, if not the whole."""
+    left_usd: Decimal | None = None
+    """What the run's own limit of money leaves; None where it has none. No request is made that may cost more."""
     has_artifacts: bool = False
     """The run has artifacts, so `read_artifact` is offered."""
 
@@ -106,5 +108,7 @@ class PlanOutcome(Contract):
     kind: Literal["model", "rules", "human"]
     usage: Usage = Usage()
     defects: list[Defect] = []
+    lost: Usage = Usage()
+    """What attempts used that failed before this one."""
     request_id: str | None = None
     seconds: float = 0.0

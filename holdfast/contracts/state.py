@@ -47,6 +47,8 @@ class LoopState(Record):
     """Which limit ends the run with this turn; empty while none does."""
     limit: str = ""
     """The field of the `LimitsSpec` that `last_turn` is about; empty where no limit is that can be raised."""
+    needs_usd: Decimal = Decimal(0)
+    """What the next plan may cost, where the run's own limit of money does not allow that; else zero."""
     limits: LimitsSpec | None = None
     """The limits since they were raised; None while they are the agent's."""
     raises: list[LimitsRaised] = []

@@ -58,7 +58,7 @@ REACHED: dict[str, tuple[Any, list[Answer], str]] = {
     "steps": (Limits(steps=2), [LOOK, LOOK], "the limit of 2 steps"),
     "calls": (Limits(calls=2), [calls(("look", {}), ("look", {"n": 1}))], "the limit of 2 calls"),
     "tokens": (Limits(tokens=1_000), [costly(995)], "the limit of 1,000 tokens"),
-    "money": (Limits(cost_usd="0.01"), [costly(2_000)], "the limit of $0.01"),
+    "money": (Limits(cost_usd="0.07"), [costly(6_000)], "the limit of $0.07"),
 }
 
 
