@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 
 import pytest
+from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.alerts import AlertSettings, post_alert
+from activities.alerts import AlertSettings, post_alert, raise_alert
 from holdfast.contracts.alerts import AlertOutcome
 from holdfast.errors import UsageError
 from tests.policies.test_alerts import ALERT
+from tests.stage import unique
 from tests.webhook import SECRET, webhook
 
 
@@ -74,6 +76,25 @@ async def test_a_webhook_that_is_gone_is_tried_again() -> None:
     with pytest.raises(ApplicationError, match=r"webhook at 127\.0\.0\.1: ") as caught:
         await send(AlertSettings(gone))
     assert not caught.value.non_retryable
+
+
+async def test_raised_again_it_is_the_same_alert(temporal: Client) -> None:
+    """A worker that died after it had raised the alert, and one that was stopped by the same cause, start no other."""
+    alert = ALERT.model_copy(update={"fingerprint": unique("cause")})
+    settings = AlertSettings("https://chat.example/hooks/x")
+    handle = temporal.get_workflow_handle(f"holdfast-alert/test/{alert.fingerprint}")
+    begun = set()
+    for run in ("ticket-88", "ticket-88", "ticket-89"):
+        one = alert.model_copy(update={"run": run})
+        await ActivityEnvironment(client=temporal).run(raise_alert(settings), one)
+        begun.add((await handle.describe()).run_id)
+    await handle.terminate("the test is over")
+    assert len(begun) == 1
+
+
+async def test_without_a_webhook_nothing_is_raised() -> None:
+    """It needs no server."""
+    await ActivityEnvironment().run(raise_alert(AlertSettings()), ALERT)
 
 
 def test_settings_come_from_the_environment() -> None:

@@ -41,7 +41,7 @@ async def parked(client: Client) -> list[str]:
     """The hundred, as soon as the server's index has them all."""
     # The index lags, and nothing tells when it has caught up.
     while len(found := await client.parked(agent=BUYER.name)) < RUNS:  # noqa: ASYNC110
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.5)
     return [one.run for one in found]
 
 
