@@ -157,7 +157,7 @@ async def test_failures_are_counted_by_category(stage: SetStage) -> None:
 
     script = [
         calls(("seek", {}), ("find", {"nome": "Ana"}), ("find", {"name": 7})),
-        fault(413),
+        fault(400),
         finish(result="done"),
     ]
     ladder = [CLAUDE, CLAUDE, Rules(by_rules)]
@@ -165,11 +165,11 @@ async def test_failures_are_counted_by_category(stage: SetStage) -> None:
         run = await on.start()
         assert await run.result() == "done"
         outcome, view = await run.outcome(), await run.inspect()
-    assert outcome.failure_counts == {"hallucination": 2, "tool_call": 1, "context": 1}
+    assert outcome.failure_counts == {"hallucination": 2, "tool_call": 1, "integration": 1}
     found = [call.failure for call in view.steps[0].calls]
     assert [(f.error, f.category) for f in found if f is not None] == [
         ("UnknownTool", "hallucination"),
         ("UnknownArgument", "hallucination"),
         ("InvalidArguments", "tool_call"),
     ]
-    assert [(f.kind, f.category) for f in view.steps[1].failures] == [("limit", "context")]
+    assert [(f.kind, f.category) for f in view.steps[1].failures] == [("fatal", "integration")]
