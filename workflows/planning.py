@@ -69,7 +69,9 @@ class Planning:
 
     async def _failed(self, step: int, failed: ReadFailure) -> None:
         """Make room where the prompt was too long, so that the same rung is asked again; else go one rung down."""
-        if not await self._compaction.make_room(step, failed.failure):
+        if await self._compaction.make_room(step, failed.failure):
+            planner_failed(self._state, failed.failure)  # mended, and on record all the same
+        else:
             await self._fall(step, failed.failure, self._attempts(failed))
 
     async def _without_plan(self, step: int, error: ActivityError, *, last_turn: bool) -> ReadFailure | None:
