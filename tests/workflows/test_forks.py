@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from holdfast import Agent, PastCall, Run, Tool, ToolContext, UsageError, tool
+from holdfast import Agent, Model, PastCall, Run, Tool, ToolContext, UsageError, tool
 from holdfast.artifacts import VARIABLE
 from holdfast.contracts.requests import DecisionInput
 from holdfast.testing import ModelRequest, Step, call, finish, say
-from tests.stage import CLAUDE, SetStage, Stage
+from tests.stage import CLAUDE, QUICKLY, SetStage, Stage
 
 WORLD: list[str] = []
 
@@ -265,7 +265,8 @@ async def test_a_large_run_is_handed_over_by_the_artifact_store(
         """Dig something up that nobody can compress."""
         return random.Random(deep).randbytes(140_000).hex()
 
-    agent = agent_with(dig)
+    roomy = Model("claude-sonnet-5", retry=QUICKLY, context_window=10_000_000)
+    agent = agent_with(dig, ladder=[roomy])
     script = [*(call("dig", deep=n) for n in range(8)), say("ok"), say("forked")]
     async with stage(agent, script, seconds=90, strict_sandbox=False) as on:
         run = await on.start()
