@@ -45,6 +45,6 @@ talker = Agent(
     name="talker",
     instructions="Read pages.",
     tools=[read_page],
-    ladder=[Model("claude-haiku-4-5")],
+    ladder=[Model("claude-haiku-4-5", context_window=10_000_000)],  # what is measured is a whole transcript
     budgets=[],  # what it costs is not the point
 )

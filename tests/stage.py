@@ -33,7 +33,8 @@ from holdfast.worker import HoldfastPlugin
 QUICKLY = Retry(attempts=3, initial=timedelta(milliseconds=50))
 """For tests in which the waiting between attempts is not the point."""
 
-CLAUDE = Model("claude-sonnet-5", retry=QUICKLY)
+CLAUDE = Model("claude-sonnet-5", retry=QUICKLY, context_window=10_000_000)
+"""Its transcripts are never compacted: tests of that have a model with a window of their own."""
 """A model that the script plays."""
 
 EXPLAINED = 5

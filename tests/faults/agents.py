@@ -25,7 +25,7 @@ SILENCE = timedelta(seconds=2)
 """A worker that says nothing for so long is taken for dead."""
 
 QUICKLY = Retry(attempts=5, initial=timedelta(milliseconds=100))
-CLAUDE = Model("claude-sonnet-4-5", heartbeat=SILENCE, retry=QUICKLY)
+CLAUDE = Model("claude-sonnet-4-5", heartbeat=SILENCE, retry=QUICKLY, context_window=10_000_000)
 
 
 @tool(effect="read", heartbeat=SILENCE, retry=QUICKLY)
