@@ -12,8 +12,10 @@ from holdfast import (
     Agent,
     Approval,
     Call,
+    Compaction,
     Correctable,
     Finish,
+    Human,
     Limits,
     Model,
     PastCall,
@@ -199,7 +201,16 @@ observer = reader.but(name="replay-observer", tools=[stop, pay], autonomy="obser
 with_ladder = reader.but(name="replay-ladder", ladder=[CLAUDE, HAIKU])
 limited = reader.but(name="replay-limited", limits=Limits(steps=2))
 reporting = reader.but(name="replay-reporting", output=Report)
+asking = reader.but(name="replay-asking", limits=Limits(steps=1, at_limit="ask"))
+staffed = reader.but(name="replay-staffed", ladder=[CLAUDE, Human("finops")])
+forgetful = reader.but(
+    name="replay-forgetful",
+    ladder=[Model("claude-sonnet-4-5", retry=QUICKLY, context_window=8_000)],
+    compaction=Compaction(keep=2),
+)
+cautious = reader.but(name="replay-cautious", tools=[stop], on_failure="rollback")
 
 AGENTS: list[Agent[Any]] = [
     by_rules, reader, payer, sender, failing, refunder, abroad, guarded, observer, with_ladder, limited, reporting,
+    asking, staffed, forgetful, cautious,
 ]  # fmt: skip

@@ -9,7 +9,10 @@ from typing import Any
 from holdfast import Agent, Run
 from holdfast.contracts.requests import Request
 from holdfast.testing import (
+    ModelRequest,
+    Script,
     Step,
+    StepFunction,
     answer,
     call,
     calls,
@@ -22,8 +25,11 @@ from holdfast.testing import (
 )
 from tests.replay.agents import (
     abroad,
+    asking,
     by_rules,
+    cautious,
     failing,
+    forgetful,
     guarded,
     limited,
     observer,
@@ -32,6 +38,7 @@ from tests.replay.agents import (
     refunder,
     reporting,
     sender,
+    staffed,
     with_ladder,
 )
 
@@ -50,7 +57,7 @@ class Scenario:
     """
 
     agent: Agent[Any]
-    script: Sequence[Step] = ()
+    script: Script | StepFunction | Sequence[Step] = ()
     acts: Acts | None = None
     given: Any = None
 
@@ -81,6 +88,28 @@ def _update(choice: str, **decision: Any) -> Acts:
 async def _cancel(run: Run[Any]) -> None:
     await run.next_request()
     await run._handle.cancel()
+
+
+async def _steer(run: Run[Any]) -> None:
+    """Two messages and a pause while a request is open; then it is decided, and the run may go on."""
+    asked = await run.next_request()
+    await run.send("Ben says that it is urgent.", by="ben")
+    await run.send("Eva says that it is not.", by="eva")
+    await run.pause(by="dana", reason="let me see")
+    await run.approve(asked, by="dana")
+    await run.resume(by="dana")
+
+
+async def _redrive_from_the_first_step(run: Run[Any]) -> None:
+    await run.next_request(kind="parked")
+    await run.redrive(by="dana", from_step=1)
+
+
+def _pages(request: ModelRequest) -> Step:
+    """Read one long page after the other; sum up when asked to."""
+    if "tools" not in request.body:
+        return say("All is well on the pages so far.")
+    return finish(result="All is well.") if request.number > 6 else call("read_log", page=request.number)
 
 
 async def _noise(run: Run[Any]) -> None:
@@ -240,6 +269,39 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "remote_tool": Scenario(
         abroad, [call("convert", amount=2.5), call("nobody_serves"), finish(result="Converted.")]
+    ),
+    "limit_asked_and_raised": Scenario(
+        asking,
+        [
+            call("look", where="attic"),
+            finish("partial", result="The attic is empty.", reason="no more steps"),
+            call("look", where="cellar"),
+            finish(result="Both are empty."),
+        ],
+        _update("answer", answer="raise", result={"steps": "+5"}),
+    ),
+    "person_plans": Scenario(
+        staffed,
+        [fault(401), finish(result="Done.")],
+        _update("answer", answer="plan", result=[{"tool": "look", "arguments": {"where": "attic"}}]),
+    ),
+    "compacted": Scenario(forgetful, _pages),
+    "steered": Scenario(payer, PAY, _steer),
+    "in_circles": Scenario(
+        reader, [*[call("look", where="attic")] * 4, finish("partial", reason="there is nothing else")]
+    ),
+    "rolled_back": Scenario(
+        cautious,
+        [
+            calls(("stop", {"instance": "i-1", "cost": 5}), ("stop", {"instance": "i-2", "cost": 5})),
+            fault(403),
+        ],
+        _update("answer", answer="discard", note="no"),
+    ),
+    "parked_and_redriven_from_a_step": Scenario(
+        reader,
+        [call("look", where="attic"), fault(403), call("look", where="cellar"), finish(result="Done.")],
+        _redrive_from_the_first_step,
     ),
     "cancelled": Scenario(payer, PAY, _cancel),
     "invalid_input": Scenario(reader, given={"agents": "replay-reader"}),
