@@ -39,6 +39,7 @@ def compact_activity(registry: AgentRegistry, cache: TranscriptCache, breakers: 
                 bounded=spec.limits.cost_usd is not None,
                 beat=beat,
                 may_cost_usd=asked.may_cost_usd,
+                left_usd=asked.left_usd,
             )
             try:
                 outcome = await _summarised(

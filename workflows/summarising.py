@@ -15,6 +15,7 @@ from policies import context
 from policies.labels import compact_summary
 from workflows.budget_wait import may_cost
 from workflows.failure_reading import read_failure
+from workflows.limit_watch import left_usd
 from workflows.options import as_kwargs, plan_options
 from workflows.run_state import RunState
 
@@ -92,6 +93,7 @@ class Compaction:
                     summariser=asked,
                     user=state.given.user,
                     may_cost_usd=may_cost(state),
+                    left_usd=left_usd(state),
                     **state.transcript.asked(whole=False),
                 ),
                 result_type=CompactOutcome,

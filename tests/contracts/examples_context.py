@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from holdfast.contracts.artifacts import ArtifactRead, ArtifactRef
 from holdfast.contracts.attachments import Attachment
 from holdfast.contracts.calls import Failure
+from holdfast.contracts.compacting import CompactionSpec
 from holdfast.contracts.messages import user_text
 from holdfast.contracts.plans import Seen, Usage
 from holdfast.contracts.run import RunInput
@@ -53,11 +54,13 @@ EXAMPLES: dict[str, BaseModel] = {
         max_tokens_factor=2,
         user="ana",
         may_cost_usd=Decimal("0.42"),
+        left_usd=Decimal("0.31"),
         seen=SEEN,
         has_artifacts=True,
         stop=5,
         summariser=ModelRung(kind="model", model="claude-haiku-4-5"),
     ),
+    "CompactionSpec": CompactionSpec(model="claude-haiku-4-5", at=0.5, keep=6),
     "CompactOutcome": CompactOutcome(
         summary="Twelve places were empty.",
         by="claude-haiku-4-5",
