@@ -19,16 +19,18 @@ TWO = AGENT.but(ladder=[CLAUDE, Model("claude-haiku-4-5", retry=QUICKLY)])
 
 
 async def test_a_prompt_that_is_too_long_for_every_rung_parks_the_run(stage: SetStage) -> None:
-    """Nothing is dropped in silence: the run keeps everything, says that it is too long, and goes on when told to."""
+    """It is shortened once; what is too long still parks the run, which keeps everything and goes on when told to."""
     refused = fault(400, "prompt is too long: 250000 tokens > 200000 maximum")
-    async with stage(AGENT, [call("query", rows=1), refused, say("Now it fits.")], exhausted=False) as on:
+    script = [call("query", rows=1), refused, say("One row was seen."), refused, say("Now it fits.")]
+    async with stage(AGENT, script) as on:
         run = await on.start()
         view = await settled(on, run)
-        if view.status == "parked":  # unless something could be compacted
-            assert "prompt is too long" in view.requests[0].why
-            assert view.steps[0].calls[0].status == "done"
-            await run.answer(view.requests[0], "redrive", by="dana")
+        assert view.status == "parked"
+        assert "prompt is too long" in view.requests[0].why
+        assert view.steps[0].calls[0].status == "done"
+        await run.answer(view.requests[0], "redrive", by="dana")
         assert await run.result() == "Now it fits."
+        assert "One row was seen." in str(on.model.requests[-1].messages)
 
 
 async def test_a_tool_that_answers_too_much_does_not_fill_the_window(stage: SetStage) -> None:
