@@ -138,7 +138,8 @@ async def test_the_inbox_shows_what_is_asked_of_a_role(served: CommandLine, clie
     assert f"holdfast approve {run} {request.id} --by dana" in served("inbox").out
     nobody = served("inbox", "--by", "the-queen")
     assert (nobody.code, nobody.out) == (0, "")
-    assert nobody.err == "Nothing is asked of the-queen.\n"
+    # Runs of other tests may be without a worker just now; then a second line says so.
+    assert nobody.err.splitlines()[0] == "Nothing is asked of the-queen."
     await client.run(run).cancel()
 
 

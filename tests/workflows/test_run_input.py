@@ -249,5 +249,6 @@ async def test_a_terminated_run_is_not_completed(stage: SetStage) -> None:
 
 
 def test_the_input_is_a_contract() -> None:
-    """What a run starts with is one object: four fields that people give, two of them needed, and the checkpoint of a run that goes on."""
-    assert set(RunInput.model_fields) == {"agent", "task", "user", "dry_run", "checkpoint"}
+    """What a run starts with is one object: five fields that people give, two of them needed, and what a run that goes on or is a fork began from."""
+    given = {"agent", "task", "user", "dry_run", "attachments"}
+    assert set(RunInput.model_fields) == given | {"checkpoint", "fork"}
