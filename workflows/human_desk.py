@@ -96,13 +96,17 @@ class HumanDesk:
         call: str | None = None,
         tool: str | None = None,
         arguments: JsonObject | None = None,
+        bound_to: JsonObject | None = None,
         reversible: bool = False,
         dry_run: bool = False,
         expires_in_seconds: float | None = None,
     ) -> Decision:
-        """Open a request and wait for its decision; unanswered at its deadline it is denied."""
+        """Open a request and wait for its decision; unanswered at its deadline it is denied.
+
+        Its id is bound to its arguments; where these hold times, which may differ on replay, to `bound_to` instead.
+        """
         state = self._open_state()
-        shown = digest([kind, tool, arguments, state.digest])[:8]
+        shown = digest([kind, tool, bound_to or arguments, state.digest])[:8]
         asked = call or str(len(state.steps))
         number = 1 + sum(1 for decision in state.decisions if decision.request.startswith(f"{asked}-{kind}"))
         name = f"{asked}-{kind}-{shown}" + (f"-{number}" if number > 1 else "")

@@ -216,7 +216,10 @@ def _ask(state: RunState, desk: HumanDesk, field: str, output: Json, reason: str
         "raising_may_cost_usd": str(costs),
         **clip({"handed_back": output}, MAX_SHOWN_CHARS),
     }
-    return asyncio.create_task(desk.ask("limit", why, state.spec.approvers, arguments=arguments))
+    bound = {"reached": field, "limits": arguments["limits"]}
+    return asyncio.create_task(
+        desk.ask("limit", why, state.spec.approvers, arguments=arguments, bound_to=bound)
+    )
 
 
 def _close(state: RunState, desk: HumanDesk) -> None:

@@ -93,8 +93,8 @@ class RunState:
         self.usage = Usage()
         self.context_tokens = 0
         self.status: RunStatus = "starting"
-        self.opened_at = workflow.info().start_time.isoformat()
-        self.started_at = self.now()
+        opened = workflow.info().workflow_start_time  # near a local activity replay has another `now()`
+        self.opened_at, self.started_at = opened.isoformat(), opened.isoformat(timespec="milliseconds")
         self.finished_at: str | None = None
         self.outcome: RunOutcome | None = None
         self.execution = 1
