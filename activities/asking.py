@@ -8,14 +8,22 @@ from collections.abc import AsyncIterator
 
 from activities.breakers import Breakers
 from activities.failing import application_error
-from activities.plan import ANSWERS_WITHIN, PROVIDER
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.spec import ModelRung
 from policies.breaker import model_dependency
 
+PROVIDER = "activities.providers.anthropic"
+
+ANSWERS_WITHIN = 0.95
+"""The part of its timeout that a model gets: the rest is for telling why, which a timeout of the server does not."""
+
 
 async def claude() -> None:
-    """Load the provider. On first use: the SDK takes seconds, in which the worker's other work goes on."""
+    """Load the provider.
+
+    On first use: the SDK takes seconds, in which the worker's other work goes on, and agents that plan by rules
+    never need it.
+    """
     if PROVIDER not in sys.modules:
         await asyncio.to_thread(importlib.import_module, PROVIDER)
 

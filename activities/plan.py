@@ -1,8 +1,5 @@
 """The planning activity: put the transcript together, ask one rung, hand over what it answered."""
 
-import asyncio
-import importlib
-import sys
 import time
 from collections.abc import Awaitable, Callable
 
@@ -11,6 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.accounts import Wallet
 from activities.archive import archived_items
+from activities.asking import asking, claude
 from activities.breakers import Breakers
 from activities.failing import application_error
 from activities.heartbeat import PlanBeat, heartbeating
@@ -26,17 +24,10 @@ from holdfast.contracts.messages import Message, Page, PageRequest
 from holdfast.contracts.plans import PlanInput, PlanOutcome
 from holdfast.contracts.spec import AgentSpec, HumanRung, RulesRung
 from policies import budgets
-from policies.breaker import model_dependency
 from policies.ladder import planner_below
-
-PROVIDER = "activities.providers.anthropic"
 
 MAX_PLAN_BYTES = 1_500_000
 """A larger answer could not be stored, nor be the result of a run: 2 MB is the server's limit for one value."""
-
-
-ANSWERS_WITHIN = 0.95
-"""The part of its timeout that a model gets: the rest is for telling why, which a timeout of the server does not."""
 
 PlanActivity = Callable[[PlanInput], Awaitable[PlanOutcome]]
 
@@ -138,10 +129,7 @@ async def _ask(
     if isinstance(rung, HumanRung):  # the workflow asks people itself
         failure = Failure(kind="fatal", message="a person plans by a request", error="HumanRung")
         raise application_error(failure, retry=False)
-    # Imported on first use: the SDK takes seconds, in which the worker's other work goes on, and agents that plan
-    # by rules never need it.
-    if PROVIDER not in sys.modules:
-        await asyncio.to_thread(importlib.import_module, PROVIDER)
+    await claude()
     from activities.providers.answer_stream import AnswerStream
     from activities.providers.anthropic import plan_with_claude
 
@@ -157,20 +145,14 @@ async def _ask(
     )
     # While its breaker is open, a planner further down plans at once; only where there is none, it is waited for.
     wait = not planner_below(spec, asked.rung)
-    async with breakers.guarding((model_dependency(rung.model),), wait=wait):
-        try:
-            async with asyncio.timeout(ANSWERS_WITHIN * rung.timeout_seconds):
-                return await plan_with_claude(
-                    spec,
-                    rung,
-                    messages,
-                    last_turn=asked.last_turn,
-                    has_artifacts=asked.has_artifacts,
-                    max_tokens_factor=asked.max_tokens_factor,
-                    stream=stream,
-                    wallet=wallet,
-                )
-        except TimeoutError:
-            message = f"{rung.model} did not answer within {rung.timeout_seconds:g} s"
-            failure = Failure(kind="transient", message=message, error="Timeout")
-            raise application_error(failure, retry=True) from None
+    async with asking(breakers, rung, wait=wait):
+        return await plan_with_claude(
+            spec,
+            rung,
+            messages,
+            last_turn=asked.last_turn,
+            has_artifacts=asked.has_artifacts,
+            max_tokens_factor=asked.max_tokens_factor,
+            stream=stream,
+            wallet=wallet,
+        )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from activities.asking import PROVIDER
 from holdfast import Agent, Call, Correctable, Finish, Model, PlanView, Retry, Rules, Transient, tool
 from holdfast.testing import Answer, Fault, ModelRequest, call, calls, cut, fault, finish, hang, malformed
 from holdfast.worker import BreakerSettings
@@ -18,6 +20,12 @@ OPENS_AT = 5
 IMPATIENT = Retry(attempts=3, initial=timedelta(milliseconds=50))
 DEAD = Model("claude-opus-5", retry=IMPATIENT, timeout=timedelta(seconds=2))
 SPARE = Model("claude-haiku-4-5", retry=IMPATIENT)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def provider_is_loaded() -> None:
+    """The provider's SDK takes seconds to load on first use, which is not what two seconds of patience are for."""
+    importlib.import_module(PROVIDER)
 
 
 def by_rules(view: PlanView) -> Sequence[Call] | Finish:
