@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from temporalio import activity
 
+from activities.background import beside
 from activities.lease import Lease
 from holdfast.contracts.plans import Usage
 
@@ -27,13 +28,8 @@ async def heartbeating(details: Callable[[], Any] | None = None) -> AsyncIterato
         yield Lease()
         return
     lease = Lease(timeout.total_seconds())
-    beat = asyncio.create_task(_beat(min(timeout.total_seconds() / 4, SLOWEST_BEAT_SECONDS), details, lease))
-    try:
+    async with beside(_beat(min(timeout.total_seconds() / 4, SLOWEST_BEAT_SECONDS), details, lease)):
         yield lease
-    finally:
-        beat.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await beat
 
 
 async def _beat(seconds: float, details: Callable[[], Any] | None, lease: Lease) -> None:

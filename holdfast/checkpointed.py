@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,10 +17,11 @@ from holdfast.artifacts import artifact_store
 from holdfast.contracts import names
 from holdfast.contracts.archive import ArchivedPart, PartKind, part_with
 from holdfast.contracts.calls import CallRecord
+from holdfast.contracts.carrying import unpack
 from holdfast.contracts.digests import EMPTY_CHAIN, canonical, chain
 from holdfast.contracts.forks import CheckpointRequest, MadeCall
 from holdfast.contracts.messages import Message
-from holdfast.contracts.run import Carried, InspectRequest, RunView, StepRecord
+from holdfast.contracts.run import InspectRequest, RunView, StepRecord
 from holdfast.contracts.state import ForkPoint, RunCheckpoint, TranscriptState
 from holdfast.contracts.undo import DoneCall, EffectsRequest
 from holdfast.errors import NoWorkerAnswers, UsageError
@@ -190,7 +189,7 @@ class Checkpointed(Steered):
             if execution is None:
                 raise UsageError(f"Run {self.id}: {error}.") from None
             point, data = await self._ask_execution(execution, at)
-        checkpoint = await _filled(unpacked(data))
+        checkpoint = await _filled(unpack(data))
         return Past(task=point.task, user=point.user, checkpoint=checkpoint, made=point.made)
 
     async def _execution_of(self, step: int) -> str | None:
@@ -377,18 +376,3 @@ def _last_steps(steps: Sequence[StepRecord]) -> list[StepRecord]:
             break
         kept.append(step)
     return kept[::-1]
-
-
-def unpacked(data: str) -> RunCheckpoint:
-    """The checkpoint in what a run hands over."""
-    return RunCheckpoint.model_validate_json(zlib.decompress(base64.b64decode(data)))
-
-
-def packed(checkpoint: RunCheckpoint) -> Carried:
-    """A checkpoint as a run's input holds it."""
-    data = zlib.compress(checkpoint.model_dump_json().encode(), 6)
-    return Carried(
-        execution=checkpoint.execution,
-        step=checkpoint.total_steps,
-        data=base64.b64encode(data).decode("ascii"),
-    )

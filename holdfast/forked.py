@@ -14,9 +14,10 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from holdfast.agent import Agent
-from holdfast.checkpointed import Checkpointed, laid_aside, packed
+from holdfast.checkpointed import Checkpointed, laid_aside
 from holdfast.contracts import names, user_metadata
 from holdfast.contracts.base import Json
+from holdfast.contracts.carrying import pack
 from holdfast.contracts.forks import ForkInput, MadeCall, Rewound, Writes
 from holdfast.contracts.requests import DecisionInput
 from holdfast.contracts.run import RunInput
@@ -95,9 +96,9 @@ class Forked(Checkpointed):
             if why := _misfit(fork, source):
                 raise UsageError(f"Run {self.id} cannot be forked like this: {why}.")
             source = source.model_copy(update={"spec": spec})
-            carried = packed(source)
+            carried = pack(source)
             if len(carried.data) > MAX_CARRIED_CHARS:
-                carried = packed(await laid_aside(self.id, source))
+                carried = pack(await laid_aside(self.id, source))
             given = RunInput(agent=spec.name, task=past.task, user=past.user, checkpoint=carried, fork=fork)
         except ValidationError as error:
             raise UsageError(f"A fork cannot start like this. {in_words(error)}") from None

@@ -16,6 +16,8 @@ from collections.abc import AsyncIterator, Callable
 
 import psutil
 
+from activities.background import beside
+
 LOOK_EVERY = 2.0
 SHED_EVERY = 30.0
 NEAR = 0.8
@@ -57,13 +59,8 @@ class MemoryWatch:
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """Look while the block runs."""
-        task = asyncio.create_task(self._watch())
-        try:
+        async with beside(self._watch()):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()

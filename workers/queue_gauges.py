@@ -15,6 +15,7 @@ from temporalio.client import Client
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
+from activities.background import beside
 from activities.queues import both_kinds
 
 BACKLOG = "holdfast_task_queue_backlog"
@@ -30,13 +31,8 @@ async def showing_queue(client: Client, task_queue: str, every: timedelta | None
     if every is None:
         yield
         return
-    task = asyncio.create_task(_show(client, task_queue, every.total_seconds()))
-    try:
+    async with beside(_show(client, task_queue, every.total_seconds())):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _show(client: Client, task_queue: str, every: float) -> None:

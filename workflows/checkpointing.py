@@ -1,7 +1,5 @@
 """A run's state as data, and back: what the next execution begins with, and what a fork starts from."""
 
-import base64
-import zlib
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -9,7 +7,7 @@ from pydantic import BaseModel
 
 from holdfast.contracts.archive import ArchivedPart
 from holdfast.contracts.calls import CallRecord
-from holdfast.contracts.run import Carried, RunInput
+from holdfast.contracts.run import RunInput
 from holdfast.contracts.state import RunCheckpoint
 from policies.json_safety import clip, shorten
 from workflows.log import Log
@@ -88,25 +86,6 @@ def load(given: RunInput, checkpoint: RunCheckpoint) -> RunState:
     state.outcome = checkpoint.outcome
     state.archive = checkpoint.archive
     return state
-
-
-def pack(checkpoint: RunCheckpoint) -> Carried:
-    """The checkpoint as the next execution's input holds it."""
-    data = zlib.compress(checkpoint.model_dump_json().encode(), 6)
-    return Carried(
-        execution=checkpoint.execution,
-        step=checkpoint.total_steps,
-        data=base64.b64encode(data).decode("ascii"),
-    )
-
-
-def unpack(carried: Carried) -> RunCheckpoint:
-    """The checkpoint that an input holds. Raises ValueError for data that is none."""
-    try:
-        data = zlib.decompress(base64.b64decode(carried.data, validate=True))
-    except zlib.error as error:
-        raise ValueError(f"checkpoint.data is no checkpoint: {error}") from None
-    return RunCheckpoint.model_validate_json(data)
 
 
 def trim(state: RunState, parts: Sequence[ArchivedPart]) -> None:

@@ -11,9 +11,10 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from holdfast.contracts import names, user_metadata
 from holdfast.contracts.archive import ArchiveOutcome, ArchiveRequest, PartKind, Range
+from holdfast.contracts.carrying import pack, unpack
 from holdfast.contracts.run import RunInput
 from policies import continuation
-from workflows.checkpointing import dump, load, pack, trim, unpack
+from workflows.checkpointing import dump, load, trim
 from workflows.failure_reading import read_failure
 from workflows.forking import start_of_fork
 from workflows.human_desk import HumanDesk
@@ -43,7 +44,7 @@ def resumed(given: RunInput) -> RunState | None:
     if given.checkpoint is None:
         return None
     try:
-        checkpoint = unpack(given.checkpoint)
+        checkpoint = unpack(given.checkpoint.data)
     except ValueError as error:
         why = f"The checkpoint in the input cannot be read: {error}"
         raise ApplicationError(why, type="InvalidRunInput", non_retryable=True) from None

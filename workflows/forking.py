@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 from holdfast.contracts.archive import ArchivedPart
 from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.calls import CallRecord
+from holdfast.contracts.carrying import pack
 from holdfast.contracts.digests import digest
 from holdfast.contracts.forks import ForkInput, MadeCall, Rewound
 from holdfast.contracts.messages import text_block
@@ -23,7 +24,7 @@ from policies.json_safety import safe, shorten
 from policies.undoing import step_of
 from workflows.any_payloads import NOTHING
 from workflows.call_execution import Answer, CallExecution
-from workflows.checkpointing import dump, pack
+from workflows.checkpointing import dump
 from workflows.human_desk import HumanDesk
 from workflows.run_state import MAX_ANSWER_BYTES, PREVIEW_CHARS, RunState
 from workflows.transcript import Transcript

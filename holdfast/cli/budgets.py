@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.cli.command import AsJson, Server, command, default_user
+from holdfast.cli.command import AsJson, Server, by_option, command
 from holdfast.contracts import names
 from holdfast.errors import NoWorkerAnswers, UsageError
 
@@ -45,13 +45,7 @@ def add_to(app: typer.Typer) -> None:
         ] = "",
         by: Annotated[
             str,
-            typer.Option(
-                "--by",
-                metavar="NAME",
-                help="Who sets it; without it $HOLDFAST_USER, else $USER.",
-                default_factory=default_user,
-                show_default=False,
-            ),
+            by_option("Who sets it"),
         ],
         as_json: AsJson = False,
     ) -> int | None:

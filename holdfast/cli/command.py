@@ -122,6 +122,17 @@ def default_user() -> str:
     return os.environ.get("HOLDFAST_USER") or os.environ.get("USER") or ""
 
 
+def by_option(who: str) -> Any:
+    """The option `--by`; `who` says in its help what the named person does."""
+    return typer.Option(
+        "--by",
+        metavar="NAME",
+        help=f"{who}; without it $HOLDFAST_USER, else $USER.",
+        default_factory=default_user,
+        show_default=False,
+    )
+
+
 _SERVER_OPTIONS = (("address", Address, None), ("namespace", Namespace, None), ("profile", Profile, None))
 
 

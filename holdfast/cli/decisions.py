@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.cli.command import AsJson, RunId, Server, command, default_user
+from holdfast.cli.command import AsJson, RunId, Server, by_option, command, default_user
 from holdfast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,13 +40,7 @@ _ANSWER_EXAMPLES = """\
 
 By = Annotated[
     str,
-    typer.Option(
-        "--by",
-        metavar="NAME",
-        help="Who decides; without it $HOLDFAST_USER, else $USER.",
-        default_factory=default_user,
-        show_default=False,
-    ),
+    by_option("Who decides"),
 ]
 RequestId = Annotated[
     str | None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.cli.command import AsJson, RunId, Server, command, confirm, default_user
+from holdfast.cli.command import AsJson, RunId, Server, by_option, command, confirm
 from holdfast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,13 +32,7 @@ Row = tuple[int, str | None, str | None]
 
 By = Annotated[
     str,
-    typer.Option(
-        "--by",
-        metavar="NAME",
-        help="Who asks; without it $HOLDFAST_USER, else $USER.",
-        default_factory=default_user,
-        show_default=False,
-    ),
+    by_option("Who asks"),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.cli.command import AsJson, Server, command, default_user
+from holdfast.cli.command import AsJson, Server, by_option, command
 from holdfast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,13 +33,7 @@ def add_to(app: typer.Typer) -> None:
         ] = None,
         by: Annotated[
             str,
-            typer.Option(
-                "--by",
-                metavar="NAME",
-                help="Who resets it; without it $HOLDFAST_USER, else $USER.",
-                default_factory=default_user,
-                show_default=False,
-            ),
+            by_option("Who resets it"),
         ],
         as_json: AsJson = False,
     ) -> None:

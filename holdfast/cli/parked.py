@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.cli.command import AsJson, Server, command, confirm, default_user
+from holdfast.cli.command import AsJson, Server, by_option, command, confirm
 from holdfast.cli.redriving import Chosen, Move, choose, dry_run, move_all
 from holdfast.errors import UsageError
 
@@ -67,13 +67,7 @@ def add_to(app: typer.Typer) -> None:
         ] = False,
         by: Annotated[
             str,
-            typer.Option(
-                "--by",
-                metavar="NAME",
-                help="Who decides; without it $HOLDFAST_USER, else $USER.",
-                default_factory=default_user,
-                show_default=False,
-            ),
+            by_option("Who decides"),
         ],
         reason: Annotated[
             str, typer.Option("--reason", "--why", metavar="TEXT", help="Why; kept with the decision.")

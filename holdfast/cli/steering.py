@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.cli.command import AsJson, RunId, Server, command, default_user
+from holdfast.cli.command import AsJson, RunId, Server, by_option, command
 from holdfast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,13 +29,7 @@ _RESUME_EXAMPLES = """\
 
 By = Annotated[
     str,
-    typer.Option(
-        "--by",
-        metavar="NAME",
-        help="Who says so; without it $HOLDFAST_USER, else $USER.",
-        default_factory=default_user,
-        show_default=False,
-    ),
+    by_option("Who says so"),
 ]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept with it.")]
 

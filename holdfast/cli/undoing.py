@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.cli.command import AsJson, RunId, Server, command, default_user
+from holdfast.cli.command import AsJson, RunId, Server, by_option, command
 from holdfast.cli.ending import NOT_COMPLETED
 from holdfast.errors import NoWorkerAnswers, UsageError
 
@@ -34,13 +34,7 @@ def add_to(app: typer.Typer) -> None:
         ] = None,
         by: Annotated[
             str,
-            typer.Option(
-                "--by",
-                metavar="NAME",
-                help="Who asks; without it $HOLDFAST_USER, else $USER.",
-                default_factory=default_user,
-                show_default=False,
-            ),
+            by_option("Who asks"),
         ],
         to: Annotated[
             int | None,
