@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from weakref import WeakKeyDictionary
 
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from holdfast.contracts.names import ACCOUNTS_QUEUE
+from workers.strict_sandbox import StrictRunner
 from workflows.budget_account import BudgetAccount
 
 
@@ -32,15 +31,13 @@ _turns: WeakKeyDictionary[Client, asyncio.Lock] = WeakKeyDictionary()
 
 
 @contextlib.asynccontextmanager
-async def serving_accounts(
-    client: Client, *, strict_sandbox: bool, passed: Sequence[str]
-) -> AsyncIterator[None]:
+async def serving_accounts(client: Client, *, strict_sandbox: bool) -> AsyncIterator[None]:
     """Serve accounts until the last of those who asked for it on this client has left."""
     turn = _turns.setdefault(client, asyncio.Lock())  # one that begins waits until one that ends is gone
     async with turn:
         shared = _serving.get(client)
         if shared is None:
-            shared = _Shared(_worker(client, strict_sandbox=strict_sandbox, passed=passed))
+            shared = _Shared(_worker(client, strict_sandbox=strict_sandbox))
             await shared.worker.__aenter__()
             _serving[client] = shared
         shared.users += 1
@@ -54,14 +51,12 @@ async def serving_accounts(
                 await shared.worker.__aexit__(None, None, None)
 
 
-def _worker(client: Client, *, strict_sandbox: bool, passed: Sequence[str]) -> Worker:
-    sandbox = SandboxedWorkflowRunner()
-    strict = dataclasses.replace(sandbox, restrictions=sandbox.restrictions.with_passthrough_modules(*passed))
+def _worker(client: Client, *, strict_sandbox: bool) -> Worker:
     return Worker(
         client,
         task_queue=ACCOUNTS_QUEUE,
         workflows=[BudgetAccount],
-        workflow_runner=strict if strict_sandbox else UnsandboxedWorkflowRunner(),
+        workflow_runner=StrictRunner() if strict_sandbox else UnsandboxedWorkflowRunner(),
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
         max_concurrent_workflow_task_polls=2,
     )

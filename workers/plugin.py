@@ -12,7 +12,7 @@ from typing import Any
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import Worker, WorkerConfig, WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.alerts import AlertSettings, post_alert, raise_alert
 from activities.archive import archive
@@ -32,6 +32,7 @@ from holdfast.contracts.breakers import BreakerSettings
 from holdfast.contracts.names import ACCOUNTS_QUEUE
 from workers.accounts_worker import serving_accounts
 from workers.dev_config import packaged_dev_config
+from workers.strict_sandbox import STRICT_PASSED_THROUGH, StrictRunner
 from workflows.agent_run import AgentRun
 from workflows.breaker_board import BreakerBoard
 from workflows.budget_account import BudgetAccount
@@ -42,9 +43,6 @@ from workflows.undo_run import UndoRun
 PASSED_THROUGH = ("holdfast", "policies", "workflows", "jsonschema_rs", "pydantic", "annotated_types")
 """Modules that the sandbox does not load again for each run: 3 ms instead of 20. It also takes the guard
 against clocks and random off them, so the tests run strict, and a lint forbids those calls."""
-
-STRICT_PASSED_THROUGH = ("jsonschema_rs", "pydantic", "annotated_types")
-"""A compiled module cannot be loaded twice."""
 
 DRAIN = timedelta(seconds=10)
 """What runs when a worker is told to stop gets so long to finish."""
@@ -71,8 +69,7 @@ class HoldfastPlugin(SimplePlugin):
 
     Args:
         agents: What this worker serves.
-        strict_sandbox: Load the engine's own workflow code anew for every run, guarded against
-            non-determinism. Slower; for tests.
+        strict_sandbox: Guard the engine's own workflow code against non-determinism too. Slower; for tests.
         transcript_cache_bytes: How much of the transcripts this process may remember.
         breakers: When circuit breakers open and for how long: after 5 failures, for 60 s.
         alerts: Where alerts go when runs park; None: as the variables `HOLDFAST_ALERT_…` say.
@@ -98,6 +95,8 @@ class HoldfastPlugin(SimplePlugin):
         def sandbox(runner: WorkflowRunner | None) -> WorkflowRunner:
             if not isinstance(runner, SandboxedWorkflowRunner):
                 return runner or SandboxedWorkflowRunner()
+            if strict_sandbox and runner.restrictions is SandboxRestrictions.default:
+                return StrictRunner()
             restrictions = runner.restrictions.with_passthrough_modules(*modules)
             return dataclasses.replace(runner, restrictions=restrictions)
 
@@ -144,6 +143,5 @@ class HoldfastPlugin(SimplePlugin):
         if worker.task_queue == ACCOUNTS_QUEUE:
             await next(worker)
             return
-        passed = STRICT_PASSED_THROUGH if self._strict_sandbox else PASSED_THROUGH
-        async with serving_accounts(worker.client, strict_sandbox=self._strict_sandbox, passed=passed):
+        async with serving_accounts(worker.client, strict_sandbox=self._strict_sandbox):
             await super().run_worker(worker, next)
