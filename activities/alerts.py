@@ -43,14 +43,14 @@ _log = logging.getLogger("holdfast.parked")
 
 @dataclass(frozen=True)
 class AlertSettings:
-    """Where alerts go when runs park. Raises UsageError for what cannot be meant.
+    """Where alerts go. Raises UsageError for what cannot be meant.
 
     Args:
-        webhook: An `http(s)` URL that takes a POST; None: no alert is sent, and the log says which runs park. Whoever
+        webhook: An `http(s)` URL that takes a POST; None: no alert is sent, and the log alone tells. Whoever
             knows the URL can post there, so it is never logged.
         format: `json`: the fields of the alert; `slack`: one text, for Slack's incoming webhooks, Mattermost and
             Rocket.Chat. None: `slack` for a URL at hooks.slack.com, else `json`.
-        quiet_seconds: After an alert, no other is sent for so long for runs that the same cause stops.
+        quiet_seconds: After an alert, no other is sent for so long about the same cause.
     """
 
     webhook: str | None = None
@@ -117,7 +117,8 @@ def raise_alert(settings: AlertSettings) -> Callable[[Alert], Awaitable[None]]:
     """The activity that starts the alert of a cause, unless one is there; without a webhook it does nothing.
 
     The alert is a workflow whose id names the cause: the server starts one, however many runs of however many workers
-    are stopped in the same moment.
+    are stopped in the same moment. It hears of each, to say later how many there were. A finding is found again by
+    the next check, so of that it need not hear.
     """
 
     @activity.defn(name=names.RAISE_ALERT)
@@ -125,6 +126,7 @@ def raise_alert(settings: AlertSettings) -> Callable[[Alert], Awaitable[None]]:
         if settings.webhook is None:
             return
         queue = activity.info().task_queue
+        again = (names.ALERT_AGAIN, [alert]) if alert.event != "finding" else (None, [])
         try:
             await activity.client().start_workflow(
                 names.PARKED_ALERT,
@@ -133,7 +135,9 @@ def raise_alert(settings: AlertSettings) -> Callable[[Alert], Awaitable[None]]:
                 task_queue=queue,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                static_summary=user_metadata.summary(f"alert: {alert.where} parks runs of {alert.agent}"),
+                start_signal=again[0],
+                start_signal_args=again[1],
+                static_summary=user_metadata.summary(alerts.summary(alert)),
                 rpc_timeout=timedelta(seconds=TIMEOUT_SECONDS),
             )
         except RPCError as error:
@@ -165,7 +169,7 @@ def post_alert(settings: AlertSettings) -> Callable[[Alert], Awaitable[AlertOutc
             told = str(error) or type(error).__name__
             raise _failed(f"the alert webhook at {settings.host}: {told}", type(error).__name__) from None
         if answer.is_success:
-            _log.info("%s", f"alert of group {alert.fingerprint} sent to {settings.host}")
+            _log.info("%s", f"alert {alert.fingerprint} ({alerts.summary(alert)}) sent to {settings.host}")
             return AlertOutcome(sent_to=settings.host, quiet_seconds=settings.quiet_seconds)
         code = answer.status_code
         said = " ".join(answer.text[:_SHOWN_CHARS].split())
@@ -184,7 +188,7 @@ def _failed(message: str, error: str, *, retry: bool = True, retry_after: float 
     attempts = info.retry_policy.maximum_attempts if info.retry_policy else 1
     if not retry or info.attempt >= attempts:
         _log.error(
-            "%s", f"an alert could not be sent: {message}. The next run that parks for it tries again."
+            "%s", f"an alert could not be sent: {message}. It is tried again when its cause is met again."
         )
     failure = Failure(kind="transient" if retry else "fatal", message=message, error=error)
     return application_error(failure, retry=retry, retry_after=retry_after)

@@ -1,11 +1,17 @@
 """What an alert says: to programs as JSON, to people in a chat."""
 
+from typing import Any
+
+from holdfast.contracts import user_metadata
 from holdfast.contracts.alerts import Alert, AlertFormat
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.parked import ParkedNote
 from policies.json_safety import brief
 
 MAX_MESSAGE_CHARS = 500
+
+_ONLY_WHERE_GIVEN = ("run", "agent", "parked_at", "severity", "helps")
+"""Fields that programs do not get where they are empty: they belong to other events."""
 
 
 def alert_of(run: str, agent: str, note: ParkedNote) -> Alert:
@@ -30,14 +36,20 @@ def log_line(alert: Alert) -> str:
     )
 
 
+def summary(alert: Alert) -> str:
+    """What the alert is about, as it is shown in lists of workflows and in logs."""
+    return user_metadata.summary(_title(alert))
+
+
 def body(alert: Alert, form: AlertFormat, *, alert_id: str, quiet_seconds: float) -> JsonObject:
     """What is posted. `alert_id` is the same when one alert is sent again, because its first answer was lost."""
     if form == "slack":
         return {"text": _chat(alert, quiet_seconds)}
+    told: dict[str, Any] = alert.model_dump(mode="json", exclude={"event", "commands", "quiet_until"})
     return {
-        "event": "run_parked",
+        "event": alert.event,
         "id": alert_id,
-        **alert.model_dump(mode="json"),
+        **{name: value for name, value in told.items() if value or name not in _ONLY_WHERE_GIVEN},
         "quiet_seconds": quiet_seconds,
         "commands": list(_commands(alert)),
     }
@@ -46,16 +58,54 @@ def body(alert: Alert, form: AlertFormat, *, alert_id: str, quiet_seconds: float
 def _chat(alert: Alert, quiet_seconds: float) -> str:
     """Slack's own markup, in which the data cannot call anybody, link anywhere or end a code block."""
     quiet = f" No other alert of this cause for {_words(quiet_seconds)}." if quiet_seconds else ""
+    error = f" ({_plain(_class(alert))})" if alert.event == "run_parked" else ""
     return (
-        f"*A run is parked: {_plain(alert.where)} failed* ({_plain(_class(alert))})\n"
+        f"*{_plain(_title(alert))}*{error}\n"
         f"> {_plain(alert.message)}\n"
-        f"Run `{_plain(alert.run)}` of agent `{_plain(alert.agent)}` has kept everything, and waits for a person. "
-        f"Runs that the same cause stops are group `{alert.fingerprint}`.{quiet}\n"
-        "```" + "\n".join(_commands(alert)) + "```"
+        f"{_what_to_do(alert)}{quiet}\n"
+        "```" + "\n".join(map(_plain, _commands(alert))) + "```"
     )
 
 
+def _title(alert: Alert) -> str:
+    match alert.event:
+        case "run_parked" if alert.more:
+            return f"{_count(alert.more, 'more run is', 'more runs are')} parked: {alert.where} failed"
+        case "run_parked":
+            return f"A run is parked: {alert.where} failed"
+        case "finding":
+            more = f", and {alert.more} like it" if alert.more else ""
+            return f"holdfast doctor: {alert.kind.replace('_', ' ')}, {alert.where}{more}"
+        case "request_waits" if alert.more:
+            return f"{_count(alert.more, 'more request waits', 'more requests wait')} for {alert.where}"
+        case "request_waits":
+            return f"A request waits for {alert.where}"
+        case "request_escalated" if alert.more:
+            return f"{_count(alert.more, 'more request is', 'more requests are')} now for {alert.where} too"
+        case "request_escalated":
+            return f"A request is now for {alert.where} too"
+
+
+def _what_to_do(alert: Alert) -> str:
+    run, agent, group = _plain(alert.run), _plain(alert.agent), alert.fingerprint
+    match alert.event:
+        case "run_parked" if alert.more:
+            return (
+                f"So many were stopped by this cause since its last alert; the first of all was `{run}` of agent "
+                f"`{agent}`. They have kept everything, and wait for a person: group `{group}`."
+            )
+        case "run_parked":
+            return (
+                f"Run `{run}` of agent `{agent}` has kept everything, and waits for a person. "
+                f"Runs that the same cause stops are group `{group}`."
+            )
+        case _:
+            return _plain(alert.helps)
+
+
 def _commands(alert: Alert) -> tuple[str, ...]:
+    if alert.event != "run_parked":
+        return alert.commands
     return (
         f"holdfast parked list --group {alert.fingerprint}",
         f"holdfast parked redrive --group {alert.fingerprint} --dry-run",
@@ -64,6 +114,10 @@ def _commands(alert: Alert) -> tuple[str, ...]:
 
 def _class(alert: Alert) -> str:
     return f"{alert.kind}, {alert.error}" if alert.error else alert.kind
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _plain(text: str) -> str:

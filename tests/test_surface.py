@@ -58,6 +58,7 @@ ON_THE_WIRE = {
     "ALERT_PREFIX": "holdfast-alert/",
     "RAISE_ALERT": "holdfast:raise_alert",
     "POST_ALERT": "holdfast:post_alert",
+    "ALERT_AGAIN": "again",
     "RESOLVE_AGENT": "resolve_agent",
     "PLAN": "plan",
     "VET": "vet",

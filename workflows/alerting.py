@@ -1,4 +1,4 @@
-"""Telling operators that a run has parked: a line in the worker's log, and an alert that is not repeated.
+"""Telling operators, as when a run has parked: a line in the worker's log, and an alert that is not repeated.
 
 The alert is a workflow of its own, started by an activity: a run never waits for it, and nothing that becomes of it
 stops a run.
@@ -11,6 +11,7 @@ from temporalio.exceptions import ActivityError
 from temporalio.workflow import LoggerAdapter
 
 from holdfast.contracts import names
+from holdfast.contracts.alerts import Alert
 from holdfast.contracts.parked import ParkedNote
 from policies import alerts
 from workflows.options import alert_options, as_kwargs
@@ -24,9 +25,14 @@ async def tell_operators(state: RunState, note: ParkedNote) -> None:
     """Log that the run has parked, and see to it that its cause is told, unless it was a while ago."""
     alert = alerts.alert_of(state.run, state.spec.name, note)
     _log.warning("%s", alerts.log_line(alert), extra={"holdfast_alert": alert.model_dump(mode="json")})
+    await raise_alert(alert)
+
+
+async def raise_alert(alert: Alert) -> None:
+    """See to it that a cause is told, unless it was a while ago. Nothing that becomes of it is an error."""
     try:
         await workflow.execute_activity(
-            names.RAISE_ALERT, alert, **as_kwargs(alert_options(f"alert of group {alert.fingerprint}"))
+            names.RAISE_ALERT, alert, **as_kwargs(alert_options(f"alert {alert.fingerprint}"))
         )
     except ActivityError:
         return  # its worker has logged why

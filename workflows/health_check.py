@@ -1,9 +1,10 @@
 """`HealthCheck`: one look at the server, the task queues and the runs. A schedule starts it every few minutes.
 
-It orders the activity that looks, and keeps what that found as its result. What is a finding is decided by
-`policies/health.py`.
+It orders the activity that looks, has people alerted of what that found, and keeps it as its result. What is a finding
+is decided by `policies/health.py`, and of what people are alerted by `policies/finding_alerts.py`.
 """
 
+import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
@@ -11,6 +12,8 @@ from temporalio.common import RawValue, RetryPolicy
 
 from holdfast.contracts import names
 from holdfast.contracts.health import HealthReport, HealthSettings
+from policies import finding_alerts
+from workflows.alerting import raise_alert
 from workflows.any_payloads import NOTHING, any_payloads_async
 from workflows.input_reading import read_input
 
@@ -35,4 +38,5 @@ class HealthCheck:
             retry_policy=RetryPolicy(maximum_attempts=3, initial_interval=timedelta(seconds=5)),
             summary=f"look after {settings.task_queue}"[:180],
         )
+        await asyncio.gather(*map(raise_alert, finding_alerts.of_report(report)))
         return report

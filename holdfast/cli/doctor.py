@@ -121,7 +121,8 @@ async def _scheduled(client: Client, settings: HealthSettings, every: str | None
         done = "created" if await schedule_check(client.temporal, _seconds(every), settings) else "changed"
         told = (
             f"Schedule {name} is {done}: the workers of task queue {settings.task_queue} check every {every}.\n"
-            f"What they find stands in their log, in the metric holdfast_findings and in the results of the checks:\n"
+            f"What they find goes to their alert webhook, if they have one, to their log, to the metric\n"
+            f"holdfast_findings and to the results of the checks:\n"
             f"  temporal workflow list --query \"WorkflowType = '{HEALTH_CHECK}'\""
         )
     print(json.dumps({"schedule": name, "done": done}) if as_json else told)

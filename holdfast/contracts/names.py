@@ -43,7 +43,7 @@ CHECK_HEALTH: Final = "holdfast:check_health"
 """The activity that looks. A colon cannot stand in a tool's name."""
 
 PARKED_ALERT: Final = "ParkedAlert"
-"""The workflow type that alerts people of one cause that parks runs."""
+"""The workflow type that alerts people of one cause: of parked runs, of a finding, or of requests that wait."""
 
 ALERT_PREFIX: Final = "holdfast-alert/"
 """Its id is `holdfast-alert/<task queue>/<fingerprint>`."""
@@ -51,6 +51,9 @@ ALERT_PREFIX: Final = "holdfast-alert/"
 RAISE_ALERT: Final = "holdfast:raise_alert"
 POST_ALERT: Final = "holdfast:post_alert"
 """Activities: they start an alert, and send it."""
+
+ALERT_AGAIN: Final = "again"
+"""The signal by which an alert hears of each run that has what it tells of."""
 
 # Activities of the engine. A tool's activity is named after the tool itself.
 RESOLVE_AGENT: Final = "resolve_agent"

@@ -40,6 +40,7 @@ def test_programs_get_its_fields() -> None:
         "error": "overloaded_error",
         "message": "Overloaded (request req_1)",
         "parked_at": "2026-11-21T03:00:00.000+00:00",
+        "more": 0,
         "quiet_seconds": 60.0,
         "commands": [
             "holdfast parked list --group 3f9c01d2ab47",
@@ -57,6 +58,22 @@ def test_people_get_a_text() -> None:
         (
             "Run `ticket-88` of agent `refunds` has kept everything, and waits for a person. Runs that the same "
             "cause stops are group `3f9c01d2ab47`. No other alert of this cause for 90 min."
+        ),
+        "```holdfast parked list --group 3f9c01d2ab47",
+        "holdfast parked redrive --group 3f9c01d2ab47 --dry-run```",
+    ]
+
+
+def test_of_more_runs_it_says_how_many() -> None:
+    """When the quiet is over: the number, and the command that lists them."""
+    text = body(ALERT.model_copy(update={"more": 99}), "slack", alert_id="a-2", quiet_seconds=3600.0)["text"]
+    assert text.splitlines() == [
+        "*99 more runs are parked: planner claude-sonnet-5 failed* (transient, overloaded_error)",
+        "> Overloaded (request req_1)",
+        (
+            "So many were stopped by this cause since its last alert; the first of all was `ticket-88` of agent "
+            "`refunds`. They have kept everything, and wait for a person: group `3f9c01d2ab47`. "
+            "No other alert of this cause for 1 h."
         ),
         "```holdfast parked list --group 3f9c01d2ab47",
         "holdfast parked redrive --group 3f9c01d2ab47 --dry-run```",

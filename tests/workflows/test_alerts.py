@@ -6,12 +6,17 @@ import asyncio
 
 import pytest
 from temporalio.client import WorkflowHandle
+from temporalio.testing import ActivityEnvironment
+from temporalio.worker import Replayer
 
-from holdfast import Agent
+from activities.alerts import raise_alert
+from holdfast import Agent, Worker
+from holdfast.contracts import names
 from holdfast.contracts.alerts import AlertOutcome
-from holdfast.testing import fault, say
-from holdfast.worker import AlertSettings
-from tests.stage import CLAUDE, SetStage, Stage
+from holdfast.testing import fault, say, time_skipping_env
+from holdfast.worker import AlertSettings, HoldfastPlugin
+from tests.policies.test_alerts import ALERT
+from tests.stage import CLAUDE, SetStage, Stage, unique
 from tests.webhook import webhook
 
 SHOP = Agent(name="shop", instructions="Pay.", ladder=[CLAUDE])
@@ -47,6 +52,38 @@ async def test_a_cause_is_told_once(stage: SetStage, caplog: pytest.LogCaptureFi
     assert len(hook.posts) == 1
     lines = [r.getMessage() for r in caplog.records if r.name == "holdfast.parked"]
     assert sum("a person must move it on: planner claude-sonnet-5 failed" in line for line in lines) == 3
+
+
+async def test_after_the_quiet_time_one_alert_says_how_many_followed() -> None:
+    """The first run is told at once, the others when the hour is over: each once. Then nothing is left to tell."""
+    async with webhook() as hook, time_skipping_env() as env:
+        settings = AlertSettings(hook.url)
+        raise_one, activity_env = raise_alert(settings), ActivityEnvironment(client=env.client)
+        async with Worker(env.client, [SHOP], task_queue="test", alerts=settings, strict_sandbox=True):
+            await activity_env.run(raise_one, ALERT)
+            await hook.posted(1)
+            for run, at in (("ticket-89", "03:01"), ("ticket-90", "03:02"), ("ticket-89", "03:05")):
+                await activity_env.run(raise_one, ALERT.model_copy(update={"run": run, "parked_at": at}))
+            alert = env.client.get_workflow_handle(f"holdfast-alert/test/{ALERT.fingerprint}")
+            await env.fast_forward(alert)
+            assert await alert.result() == {"sent_to": "127.0.0.1", "quiet_seconds": 3600.0, "problem": ""}
+
+            goes_on = ALERT.model_copy(update={"more": 3, "quiet_until": "2026-11-21T04:00:00Z"})
+            another = await env.client.start_workflow(
+                names.PARKED_ALERT,
+                goes_on,
+                id=unique("goes-on"),
+                task_queue="test",
+                start_signal=names.ALERT_AGAIN,
+                start_signal_args=[ALERT],
+            )
+            await hook.posted(3)
+            await another.terminate("the test is over")
+        await Replayer(workflows=[], plugins=[HoldfastPlugin([SHOP])]).replay_workflow(
+            await alert.fetch_history()
+        )
+    assert [(body["run"], body["more"]) for body in hook.bodies] == [("ticket-88", n) for n in (0, 2, 4)]
+    assert hook.bodies[1]["commands"][0] == f"holdfast parked list --group {ALERT.fingerprint}"
 
 
 async def test_an_alert_that_fails_stops_nothing_and_silences_nothing(stage: SetStage) -> None:
