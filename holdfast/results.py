@@ -54,6 +54,10 @@ _EVERYTHING = 1_000_000_000
 _STATUS = SearchAttributeKey.for_keyword(names.SA_STATUS)
 
 
+class NeverBegan(NoWorkerAnswers):
+    """The run was ended from outside before a worker had found its agent: there is nothing to tell, ever."""
+
+
 class Results(Generic[OutT]):
     """The part of a `Run` that waits for what it has to show, and hands it over."""
 
@@ -216,6 +220,8 @@ class Results(Generic[OutT]):
         reason = _cut_by(cause)
         try:
             return (await self.inspect()).so_far(status=status, reason=reason)
+        except NeverBegan:
+            return self._hardly_known(status, f"{reason}; it had not begun")
         except HoldfastError:
             return self._hardly_known(
                 status,

@@ -44,12 +44,15 @@ from holdfast.errors import (
     UsageError,
 )
 from holdfast.forked import Forked
-from holdfast.results import Results
+from holdfast.results import NeverBegan, Results
 from holdfast.undoing import undo
 
 QUERY_TIMEOUT = timedelta(seconds=10)
 DECISION_TIMEOUT = timedelta(seconds=30)
 """How long a decision by update waits for a worker to take it."""
+
+_ENDED_UNBEGUN = "closed before WorkflowTaskStarted"
+"""What the server says of a run that was ended before any worker had it."""
 
 _FIRST_MOMENTS = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds between looks at a run that is only just starting."""
@@ -114,6 +117,8 @@ class Run(Forked, Results[OutT], Generic[OutT]):
                 found = cast(
                     "list[RunEvent]", await self._query(names.EVENTS, asked, result_type=list[RunEvent])
                 )
+            except NeverBegan:
+                return
             except NoWorkerAnswers:
                 found = []
             if found and found[0].number > after:  # the run has laid these aside since
@@ -299,7 +304,10 @@ class Run(Forked, Results[OutT], Generic[OutT]):
                 )
             except (RPCError, WorkflowQueryFailedError) as error:
                 # A worker has the run, and is still finding its agent.
-                if pause is None or "just starting" not in str(error):
+                starting = "just starting" in str(error)
+                if _ENDED_UNBEGUN in str(error) or (starting and pause is None and await self._closed()):
+                    raise NeverBegan(f"Run {self.id} was ended before it began.") from None
+                if pause is None or not starting:
                     self._raise(error)
             await asyncio.sleep(pause)
         return None

@@ -67,8 +67,15 @@ class AgentRun:
     async def run(self, given: RawValue = NOTHING) -> RunOutcome:
         """Run the agent to its end. Fails only for an input that no agent could run with."""
         run_input = read_input(given, RunInput, start=STARTED_WITH)
-        state = self._state = resumed(run_input) or RunState(run_input, await resolve(run_input.agent))
+        state, cancelled = resumed(run_input), None
+        if state is None:
+            spec, cancelled = await steering.uncancelled(resolve(run_input.agent))
+            state = RunState(run_input, spec)
+        self._state = state
         self._desk.begin(state)
+        if cancelled is not None:
+            await steering.wind_down(state)
+            raise cancelled
         loop, desk = asyncio.create_task(self._loop(state)), asyncio.create_task(self._desk.serve())
         try:
             await workflow.wait([loop, desk], return_when=asyncio.FIRST_COMPLETED)

@@ -208,12 +208,25 @@ def cut_short(state: RunState, record: CallRecord, tool: ToolSpec | None) -> str
     return steering.NOBODY_KNOWS
 
 
-async def wind_down(state: RunState, loop: "asyncio.Task[Any]") -> None:
-    """End a cancelled run: its calls stop and are on record, its transcript is whole, its outcome says what was done."""
+async def uncancelled(work: Coroutine[Any, Any, T]) -> tuple[T, asyncio.CancelledError | None]:
+    """The work's result, also where the run is cancelled meanwhile, and that cancellation."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task), None
+    except asyncio.CancelledError as cancelled:
+        return await task, cancelled
+
+
+async def wind_down(state: RunState, loop: "asyncio.Task[Any] | None" = None) -> None:
+    """End a cancelled run: its calls stop and are on record, its transcript is whole, its outcome says what was done.
+
+    Without a `loop` it is cancelled before its loop began.
+    """
     said = workflow.cancellation_reason() or ""
     state.loop.cancelled = Cancellation(at=state.now(), reason=said)
-    loop.cancel()
-    await asyncio.gather(loop, return_exceptions=True)
+    if loop is not None:
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
     if state.outcome is not None:
         return
     if results := steering.missing_results(state.transcript.messages):

@@ -6,13 +6,14 @@ import asyncio
 from typing import Any
 
 import pytest
+from temporalio.client import Client as TemporalClient
 
-from holdfast import Agent, Correctable, Run, RunNotCompleted, tool
+from holdfast import Agent, Client, Correctable, Run, RunNotCompleted, tool
 from holdfast.contracts.messages import Page, PageRequest
 from holdfast.contracts.run import RunOutcome
 from holdfast.testing import call, calls, fault
 from policies import steering
-from tests.stage import CLAUDE, SetStage, Stage
+from tests.stage import CLAUDE, SetStage, Stage, unique
 
 BEGUN: list[str] = []
 CLEANED: list[str] = []
@@ -227,3 +228,31 @@ async def test_a_paused_run_can_be_cancelled(stage: SetStage) -> None:
         outcome = await cancelled(run)
         assert await unanswered(on, run) == ([], [steering.NOT_BEGUN])
     assert (outcome.status, BEGUN) == ("cancelled", [])
+
+
+async def test_a_run_that_no_worker_has_begun_can_be_cancelled(
+    stage: SetStage, temporal: TemporalClient
+) -> None:
+    """When a worker comes up, it ends at once with an outcome of its own, and who watches it hears of the end."""
+    queue = unique("queue")
+    run = await Client(temporal, task_queue=queue).start(AGENT, "Go.", id=unique("run"))
+    await run.cancel(by="ana", reason="too late")
+    async with stage(AGENT, task_queue=queue) as on:
+        on.runs.append(run)
+        outcome = await run.outcome()
+        assert [event.kind async for event in run.events()] == ["finished"]
+    assert (outcome.status, outcome.agent) == ("cancelled", "stopped")
+    assert outcome.reason == "the run was cancelled by ana: too late"
+
+
+async def test_a_run_that_was_terminated_before_it_began_has_nothing_to_tell(
+    stage: SetStage, temporal: TemporalClient
+) -> None:
+    """Nobody waits for its events, and its outcome blames no worker."""
+    queue = unique("queue")
+    run = await Client(temporal, task_queue=queue).start(AGENT, "Go.", id=unique("run"))
+    await temporal.get_workflow_handle(run.id).terminate(reason="a slip")
+    async with stage(AGENT, task_queue=queue):
+        assert [event async for event in run.events()] == []
+        outcome = await run.outcome()
+    assert (outcome.status, outcome.reason) == ("cancelled", "terminated: a slip; it had not begun")
