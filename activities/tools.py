@@ -5,6 +5,7 @@ takes, or with an error that says whose it is. Both are made before the activity
 is never repeated because its answer could not be stored.
 """
 
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from activities.calling import call
 from activities.failing import application_error
 from activities.heartbeat import heartbeating
 from activities.lease import Leased, LeaseLost, confirm_still_ours
+from activities.refreshing import Refreshes, Work
 from activities.registry import AgentRegistry
 from activities.transcripts import TranscriptCache
 from holdfast.context import PastCall, ToolContext
@@ -26,7 +28,8 @@ from holdfast.contracts.base import Json
 from holdfast.contracts.calls import Failure, Probed, ToolInput
 from holdfast.contracts.names import PROBE_SUFFIX, UNDO_SUFFIX
 from holdfast.errors import Correctable, Fatal, Transient
-from holdfast.tools import Tool, context_parameter
+from holdfast.signatures import context_parameter
+from holdfast.tools import Tool
 from policies.effects import would_do
 from policies.failures import RETRIED, RETRY_AFTER_CAP_SECONDS, tool_failure_kind
 from policies.feedback import cut, render
@@ -42,6 +45,7 @@ class BrokenContract(Exception):  # named for what is wrong
 
 def tool_activity(registry: AgentRegistry, cache: TranscriptCache, breakers: Breakers) -> ToolActivity:
     """The activity behind every tool name, its undo and its probe."""
+    refreshes = Refreshes()
 
     @activity.defn(dynamic=True)
     async def tool(raw: Sequence[RawValue]) -> Json:
@@ -52,13 +56,22 @@ def tool_activity(registry: AgentRegistry, cache: TranscriptCache, breakers: Bre
         wait = found.spec.repeatable or kind != found.name
         called = () if asked.dry_run and found.dry_run is None else found.spec.depends_on
         async with heartbeating() as lease, breakers.guarding(called, wait=wait):
+
+            async def guarded(work: Work) -> Json:
+                return await _guarded(Leased(lease, work()))
+
+            carries_out = functools.partial(
+                refreshes.carry_out, refresh=found.refresh, context=_context(asked), guarded=guarded
+            )
             if kind.endswith(PROBE_SUFFIX):
-                return await _guarded(Leased(lease, _probe(found, asked)))
+                return await carries_out(lambda: _probe(found, asked))
             if kind.endswith(UNDO_SUFFIX):
-                return await _guarded(Leased(lease, _undo(found, asked)))
-            if not (found.spec.repeatable or asked.dry_run):
+                return await carries_out(lambda: _undo(found, asked))
+            once = not (found.spec.repeatable or asked.dry_run)
+            if once:
                 await confirm_still_ours()
-            result = await _guarded(Leased(lease, _run(found, asked)))
+            before_again = confirm_still_ours if once else None
+            result = await carries_out(lambda: _run(found, asked), before_again=before_again)
         cache.remember_result(asked.run, asked.call, render(uncut(result)[0]))
         return result
 

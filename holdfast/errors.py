@@ -16,7 +16,7 @@ HoldfastError
 └── ToolError              raised by tools, guards and rule planners, to say who acts
     ├── Transient          the engine retries
     ├── Correctable        the model is told and may do better
-    ├── Unauthorised       a human must renew the credentials
+    ├── Unauthorised       the credentials are refreshed once; then a human must renew them
     └── Fatal              it will never work; the model is told not to try again
 ```
 
@@ -114,7 +114,11 @@ class Correctable(ToolError):
 
 
 class Unauthorised(ToolError):
-    """The credentials are missing, wrong or expired; nothing happened, and a human must renew them."""
+    """The credentials are missing, wrong or expired; nothing happened.
+
+    From a tool: its `refresh` is called once, and the tool once more. Where that does not help the run is parked until a
+    human has renewed the credentials. From a guard or a rule planner it is as `Fatal`.
+    """
 
 
 class Fatal(ToolError):

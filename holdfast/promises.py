@@ -24,6 +24,9 @@ Undo = Callable[[ToolContext, PastCall], Any]
 Probe = Callable[[ToolContext, PastCall], Probed | Awaitable[Probed]]
 """Finds out whether a call happened whose answer was lost."""
 
+Refresh = Callable[[], Any] | Callable[[ToolContext], Any]
+"""Renews the credentials that a tool's calls use. Calls of one worker that need it at once share one refresh."""
+
 Guard = Callable[[ProposedCall], Verdict | Awaitable[Verdict]]
 """Vets a call before it is made. Any Python: it runs in an activity, and may do I/O."""
 

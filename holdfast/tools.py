@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-import typing
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from holdfast.context import ToolContext
 from holdfast.contracts.base import Json, JsonObject
@@ -30,15 +28,16 @@ from holdfast.errors import DefinitionError
 from holdfast.promises import (
     Guard,
     Probe,
+    Refresh,
     Undo,
     check_schema,
-    closed,
     first_sentence,
     in_words,
     listed,
     seconds,
     tool_spec,
 )
+from holdfast.signatures import arguments_model, check_dry_run, check_refresh, hints_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -136,6 +135,7 @@ class Tool(Generic[P, R]):
     probe: Probe | None = None
     dry_run: Callable[..., Any] | None = None
     guards: tuple[Guard, ...] = ()
+    refresh: Refresh | None = None
     arguments: type[BaseModel] | None = field(default=None, repr=False)
     returns: TypeAdapter[Any] | None = field(default=None, repr=False)
 
@@ -167,6 +167,7 @@ class Tool(Generic[P, R]):
         probe: Probe | None = None,
         dry_run: Callable[[ToolContext, JsonObject], Any] | None = None,
         guards: Sequence[Guard] = (),
+        refresh: Refresh | None = None,
         **promises: Any,
     ) -> Tool[..., Any]:
         """A tool from a name, a JSON Schema and a callable `call(ctx, arguments)`.
@@ -187,7 +188,8 @@ class Tool(Generic[P, R]):
         if output_schema is not None:
             check_schema(name, dict(output_schema))
             spec = spec.model_copy(update={"output_schema": dict(output_schema)})
-        return Tool(spec, call, undo, probe, dry_run, tuple(guards))
+        check_refresh(name, refresh)
+        return Tool(spec, call, undo, probe, dry_run, tuple(guards), refresh)
 
 
 @overload
@@ -208,6 +210,7 @@ def tool(
     probe: Probe | None = None,
     dry_run: Callable[..., Any] | None = None,
     guards: Sequence[Guard] = (),
+    refresh: Refresh | None = None,
     key: str | None = None,
     exclusive: bool = False,
     depends_on: str | Sequence[str] = (),
@@ -235,6 +238,8 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         probe: `probe(ctx, past_call)` finds out whether a lost call happened.
         dry_run: Same parameters as the function; says what would happen, and changes nothing.
         guards: Vet each call of this tool, beside the agent's own guards.
+        refresh: `refresh()` or `refresh(ctx)` renews the credentials; called once when they were refused
+            (`Unauthorised`), and the call is then made once more.
         key: Template of the idempotency key, such as `refund/{order_id}`; by default run and call.
         exclusive: No other call of the same step runs beside it.
         depends_on: The services that a call needs, such as `"crm"`; each has a circuit breaker.
@@ -272,6 +277,8 @@ def remote_tool(
         input_schema = input_schema.model_json_schema()
     if not task_queue.strip():
         raise DefinitionError(f"Tool {name!r}: say the task_queue that its workers serve.")
+    if promises.get("refresh"):
+        raise DefinitionError(f"Tool {name!r}: leave out refresh; its own worker renews its credentials.")
     if promises.get("depends_on"):
         raise DefinitionError(f"Tool {name!r}: leave out depends_on; its own worker can hold its calls.")
     spec = tool_spec(name, description, dict(input_schema), promises, guards=guards)
@@ -298,8 +305,8 @@ def _from_function(function: Callable[..., Any], options: dict[str, Any]) -> Too
     description = options.pop("description", None) or inspect.getdoc(function) or ""
     if not description:
         raise DefinitionError(f"Tool {name!r} has no docstring: the model reads it to know what it does.")
-    hints = _hints(name, function)
-    arguments, schema = _arguments_model(name, function, hints)
+    hints = hints_of(name, function)
+    arguments, schema = arguments_model(name, function, hints)
     try:
         returns = TypeAdapter(hints["return"]) if "return" in hints else None
     except pydantic.errors.PydanticUserError as error:
@@ -307,7 +314,7 @@ def _from_function(function: Callable[..., Any], options: dict[str, Any]) -> Too
             f"Tool {name!r}: its return type has no JSON form. {first_sentence(error)}"
         ) from None
     undo, probe, dry_run = options.pop("undo", None), options.pop("probe", None), options.pop("dry_run", None)
-    guards = options.pop("guards", ())
+    guards, refresh = options.pop("guards", ()), options.pop("refresh", None)
     spec = tool_spec(
         name,
         description,
@@ -319,82 +326,6 @@ def _from_function(function: Callable[..., Any], options: dict[str, Any]) -> Too
         guards=guards,
     )
     if dry_run is not None:
-        _check_dry_run(name, arguments, dry_run)
-    return Tool(spec, function, undo, probe, dry_run, tuple(guards), arguments, returns)
-
-
-def context_parameter(function: Callable[..., Any]) -> str | None:
-    """The name of the function's `ToolContext` parameter, if it has one."""
-    hints = typing.get_type_hints(function)
-    return next((name for name, hint in hints.items() if hint is ToolContext and name != "return"), None)
-
-
-def _hints(name: str, function: Callable[..., Any]) -> dict[str, Any]:
-    """The function's annotations, with at most one `ToolContext` among them."""
-    try:
-        hints = typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise DefinitionError(
-            f"Tool {name!r}: {error}. Its annotations are read while the program runs, so import their types "
-            "outside of `if TYPE_CHECKING:`, and define them at the top of a module."
-        ) from None
-    except TypeError:
-        raise DefinitionError(
-            f"Tool {name!r}: {function!r} is no plain function; write one around it."
-        ) from None
-    contexts = [parameter for parameter, hint in hints.items() if _mentions_context(hint)]
-    if len(contexts) > 1 or any(hints[parameter] is not ToolContext for parameter in contexts):
-        raise DefinitionError(
-            f"Tool {name!r}: {' and '.join(contexts)} must be one parameter, annotated as ToolContext alone, "
-            "or the model would have to fill it in."
-        )
-    return hints
-
-
-def _mentions_context(hint: Any) -> bool:
-    return hint is ToolContext or any(map(_mentions_context, typing.get_args(hint)))
-
-
-def _arguments_model(
-    name: str, function: Callable[..., Any], hints: dict[str, Any]
-) -> tuple[type[BaseModel], JsonObject]:
-    """A pydantic model of the function's arguments, and its schema; unknown arguments are refused."""
-    fields: dict[str, Any] = {}
-    for parameter in inspect.signature(function).parameters.values():
-        if hints.get(parameter.name) is ToolContext:
-            continue
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            raise DefinitionError(
-                f"Tool {name!r}: parameter {str(parameter).split(':')[0]} must be a plain named one."
-            )
-        if parameter.name.startswith("_"):
-            raise DefinitionError(f"Tool {name!r}: parameter {parameter.name!r} must not begin with '_'.")
-        if parameter.name not in hints:
-            raise DefinitionError(f"Tool {name!r}: parameter {parameter.name!r} needs a type annotation.")
-        default = ... if parameter.default is parameter.empty else parameter.default
-        fields[parameter.name] = (hints[parameter.name], default)
-    try:
-        with (
-            warnings.catch_warnings()
-        ):  # an argument may be called `schema` or `copy`, as a model's method is
-            warnings.simplefilter("ignore", UserWarning)
-            model = pydantic.create_model(
-                f"{name}_arguments", __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields
-            )
-            schema = closed(model.model_json_schema())
-    except (pydantic.errors.PydanticUserError, NameError, TypeError, ValueError) as error:
-        raise DefinitionError(
-            f"Tool {name!r}: its parameters have no JSON form. {first_sentence(error)}"
-        ) from None
-    return model, schema
-
-
-def _check_dry_run(name: str, arguments: type[BaseModel], dry_run: Callable[..., Any]) -> None:
-    """A dry run that cannot be called with the tool's arguments would fail when it is needed."""
-    given: dict[str, Any] = dict.fromkeys(arguments.model_fields)
-    if context := context_parameter(dry_run):
-        given[context] = None
-    try:
-        inspect.signature(dry_run).bind(**given)
-    except TypeError as error:
-        raise DefinitionError(f"Tool {name!r}: its dry_run must have the same parameters: {error}.") from None
+        check_dry_run(name, arguments, dry_run)
+    check_refresh(name, refresh)
+    return Tool(spec, function, undo, probe, dry_run, tuple(guards), refresh, arguments, returns)

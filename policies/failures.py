@@ -5,11 +5,14 @@
 | transient       | timeouts, 408, 409, 429, 5xx, 529, lost connection| the engine retries, bounded             |
 | correctable     | bad arguments, not found, business rule           | the model is told                       |
 | contract        | an answer that does not fit its own schema        | the model is told, the run says so      |
-| credentials     | 401, 403                                          | a human; another rung may still plan    |
+| credentials     | 401, 403                                          | refreshed once; then as below           |
 | unknown_outcome | a write whose answer was lost                     | the tool's probe, then a human          |
 | limit           | 413, context too long                             | the next rung                           |
 | fatal           | 400, 404, a bug that the author knows of          | the next rung; the model, from a tool   |
 | unclassified    | everything else                                   | retried where safe, then as fatal       |
+
+Credentials that a refresh does not mend: of a planner the next rung plans, of a tool the run is parked until a human has
+renewed them (`policies/credentials.py`).
 
 docs/reference/errors.md shows these tables to users; a test compares them.
 """

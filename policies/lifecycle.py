@@ -22,7 +22,7 @@ TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
         {"planning", "waiting", "paused", "parked", "completed", "partial", "failed", "cancelled"}
     ),
     "waiting": frozenset({"acting", "planning", "paused", "parked", "cancelled"}),
-    "paused": frozenset({"planning", "acting", "waiting", "cancelled"}),
+    "paused": frozenset({"planning", "acting", "waiting", "parked", "cancelled"}),
     "parked": frozenset({"planning", "acting", "paused", "failed", "cancelled"}),
     "completed": frozenset(),
     "partial": frozenset(),

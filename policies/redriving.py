@@ -2,7 +2,7 @@
 
 | redrive                        | what happens again                                                             |
 |--------------------------------|--------------------------------------------------------------------------------|
-| from where it stopped          | only the plan that failed                                                      |
+| from where it stopped          | only the plan that failed, or the calls whose credentials were refused         |
 | from step N                    | plans from N on; the model may ask again for the writes made since             |
 | … a write with an own key      | not made again while its key is the same: the model is told that it was made   |
 | on the latest agent            | the same, planned by the agent as it is defined now                            |

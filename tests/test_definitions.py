@@ -129,6 +129,15 @@ REFUSED: dict[str, tuple[Define, str]] = {
     "a guard without its list": (lambda: a_tool(guards=allow), r"guards must be a list, such as \[allow\]"),
     "a guard that is text": (lambda: a_tool(guards=["allow"]), "guards must be functions, and 'allow' is none"),
     "a guard that is a class": (lambda: a_tool(guards=[Fussy]), "guards must be functions"),
+    "a refresh that is text": (lambda: a_tool(refresh="log in"), "refresh must be a function, and 'log in' is none"),
+    "a refresh that wants to know more": (
+        lambda: a_tool(refresh=take_back),
+        "its refresh is called without arguments, or with one annotated as ToolContext",
+    ),
+    "a remote tool's refresh": (
+        lambda: remote(refresh=print),
+        "leave out refresh; its own worker renews its credentials",
+    ),
     "a dry run of something else": (
         lambda: a_tool(dry_run=rehearse_otherwise), "its dry_run must have the same parameters"
     ),
@@ -210,3 +219,8 @@ def test_what_cannot_be_kept_is_refused_where_it_is_written(what: str) -> None:
         define()
     assert len(str(caught.value)) < 500
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_a_refresh_is_code_and_not_part_of_the_version() -> None:
+    """A tool that can renew its credentials is the same tool to every run that knows it."""
+    assert a_tool(refresh=lambda: None).spec == a_tool().spec

@@ -4,7 +4,10 @@ Results go back in the model's order, one for each call, whatever became of it.
 """
 
 import asyncio
+import functools
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -12,11 +15,12 @@ from temporalio.exceptions import ActivityError
 from holdfast.contracts import names
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.calls import CallRecord, GuardInput, GuardOutcome, Verdict, VettedCall
+from holdfast.contracts.messages import Message
 from holdfast.contracts.plans import PlanOutcome
 from holdfast.contracts.requests import Decision
 from holdfast.contracts.run import StepRecord
 from holdfast.contracts.spec import ToolSpec
-from policies import approval, effects, excerpts, feedback, finishing, labels, limits, validation
+from policies import approval, credentials, effects, excerpts, feedback, finishing, labels, limits, validation
 from policies.approval import Clearance
 from policies.json_safety import shorten
 from workflows.artifact_reading import read_artifact
@@ -28,6 +32,8 @@ from workflows.human_desk import HumanDesk
 from workflows.limit_watch import limits_of
 from workflows.loop_watch import from_memory, remember
 from workflows.options import as_kwargs, guard_options
+from workflows.parking import Discarded
+from workflows.renewing import until_renewed
 from workflows.run_state import PREVIEW_CHARS, RunState
 from workflows.steering import all_of, cut_short, gate
 
@@ -39,6 +45,8 @@ class Proposed:
     record: CallRecord
     tool: ToolSpec | None
     problem: str = ""
+    edited: Decision | None = None
+    """The approval that changed its arguments."""
 
 
 class CallDispatch:
@@ -54,19 +62,44 @@ class CallDispatch:
         proposed = self._propose(plan, step)
         self._state.move("acting")
         verdicts = await self._vet_unless_cancelled([one for one in proposed if not one.problem])
+        answers = await self._answers(proposed, functools.partial(self._outcome_of, verdicts=verdicts))
+        try:
+            await self._make_refused_again(proposed, answers)
+        except Discarded:  # the run ends here, and all that was found out is part of its record
+            content, calls = _as_results(proposed, answers)
+            self._state.transcript.append(Message(role="user", content=content), calls)
+            step.finished_at = self._state.now()
+            raise
+        return _as_results(proposed, answers)
+
+    async def _answers(
+        self, proposed: list[Proposed], outcome: Callable[[Proposed], Coroutine[Any, Any, Answer]]
+    ) -> dict[str, Answer]:
+        """By a call's id what is told of it; side by side, unless one of them is exclusive."""
         if any(one.tool is not None and one.tool.exclusive for one in proposed):
-            answers = [await self._carry_out_one(one, verdicts) for one in proposed]
+            answers = [await self._carry_out_one(one, outcome) for one in proposed]
         else:
-            answers = await all_of([self._carry_out_one(one, verdicts) for one in proposed])
-        blocks = [
-            feedback.tool_result(one.record.tool_use_id, answer.text, is_error=answer.is_error)
-            for one, answer in zip(proposed, answers, strict=True)
-        ]
-        # A block can be referred to only where its text is the tool's own result, unchanged.
-        own = {
-            i: one.record.id for i, (one, a) in enumerate(zip(proposed, answers, strict=True)) if a.verbatim
-        }
-        return blocks, own
+            answers = await all_of([self._carry_out_one(one, outcome) for one in proposed])
+        return {one.record.id: answer for one, answer in zip(proposed, answers, strict=True)}
+
+    async def _make_refused_again(self, proposed: list[Proposed], answers: dict[str, Answer]) -> None:
+        """Calls whose credentials were refused had no effect: a person renews these, and they are made again.
+
+        What was vetted and approved holds for them. On another version of the agent it does not.
+        """
+        state = self._state
+        while refused := credentials.refused(one.record for one in proposed):
+            ids = {call.id for call in refused}
+            digest, again = state.digest, [one for one in proposed if one.record.id in ids]
+            if state.loop.cancelled is not None or not await until_renewed(state, self._desk, refused):
+                return
+            if state.digest == digest:
+                answers |= await self._answers(again, self._once_more)
+                continue
+            for one in again:
+                self._propose_anew(one)
+            verdicts = await self._vet_unless_cancelled([one for one in again if not one.problem])
+            answers |= await self._answers(again, functools.partial(self._outcome_of, verdicts=verdicts))
 
     def _propose(self, plan: PlanOutcome, step: StepRecord) -> list[Proposed]:
         """Validate every call of the plan, in order."""
@@ -177,11 +210,13 @@ class CallDispatch:
             return {call.call: Verdict.refuse(shorten(why, 500)) for call in calls}
         return outcome.verdicts
 
-    async def _carry_out_one(self, one: Proposed, verdicts: dict[str, Verdict]) -> Answer:
+    async def _carry_out_one(
+        self, one: Proposed, outcome: Callable[[Proposed], Coroutine[Any, Any, Answer]]
+    ) -> Answer:
         record = one.record
         record.started_at = self._state.now()
         try:
-            answer = await self._outcome_of(one, verdicts.get(record.id))
+            answer = await outcome(one)
         except asyncio.CancelledError:
             answer = Answer(cut_short(self._state, record, one.tool), is_error=True)
         record.finished_at = self._state.now()
@@ -191,7 +226,33 @@ class CallDispatch:
         self._state.show()
         return answer
 
-    async def _outcome_of(self, one: Proposed, verdict: Verdict | None) -> Answer:
+    async def _once_more(self, one: Proposed) -> Answer:
+        """Make a call again that had no effect, as it was approved."""
+        if self._state.loop.cancelled is not None:
+            raise asyncio.CancelledError
+        assert one.tool is not None  # noqa: S101  # built-in calls need no credentials
+        made = await self._made_before(one.record, one.tool)
+        return made if made is not None else await self._execute(one, one.tool)
+
+    def _propose_anew(self, one: Proposed) -> None:
+        """The call as the agent's version of today takes it."""
+        record = one.record
+        one.tool = self._state.spec.tool(record.tool)
+        record.approved_by, record.why = None, ""
+        record.effect = one.tool.effect if one.tool else record.effect
+        one.problem = self._problem(one, alone=False)
+        if one.tool is not None and not one.problem:
+            self._identify(one, one.tool)
+        if one.problem:
+            refused(self._state, record, one.tool, one.problem)
+
+    async def _execute(self, one: Proposed, tool: ToolSpec) -> Answer:
+        answer = await self._execution.execute(one.record, tool)
+        if one.edited is None:
+            return answer
+        return Answer(feedback.edited(one.edited, answer.text), is_error=answer.is_error)
+
+    async def _outcome_of(self, one: Proposed, verdicts: dict[str, Verdict]) -> Answer:
         record = one.record
         if one.problem:
             return Answer(feedback.refused(one.problem), is_error=True)
@@ -204,7 +265,11 @@ class CallDispatch:
         if (known := from_memory(self._state, record, one.tool)) is not None:
             return known
         clearance = approval.clear(
-            self._state.spec, one.tool, record.arguments, verdict, dry_run=self._state.dry_run
+            self._state.spec,
+            one.tool,
+            record.arguments,
+            verdicts.get(record.id),
+            dry_run=self._state.dry_run,
         )
         clearance = await with_care(self._state, record, one.tool, clearance)
         record.dry_run, record.why = clearance.simulate, clearance.why
@@ -212,7 +277,7 @@ class CallDispatch:
             record.status = "refused"
             return Answer(feedback.refused(clearance.why), is_error=True)
         if clearance.kind == "run":
-            return await self._execution.execute(record, one.tool)
+            return await self._execute(one, one.tool)
         return await self._approved(one, one.tool, clearance)
 
     async def _made_before(self, record: CallRecord, tool: ToolSpec) -> Answer | None:
@@ -238,8 +303,8 @@ class CallDispatch:
         self._state.loop.rejections_in_a_row = 0
         record.approved_by = decision.by
         if decision.arguments is None or decision.arguments == record.arguments:
-            return await self._execution.execute(record, tool)
-        record.arguments = decision.arguments
+            return await self._execute(one, tool)
+        record.arguments, one.edited = decision.arguments, decision
         self._identify(one, tool)
         verdict = (await self._vet([one])).get(record.id)
         if one.problem or (verdict is not None and verdict.kind == "refuse"):
@@ -248,8 +313,7 @@ class CallDispatch:
             return Answer(feedback.refused(record.why), is_error=True)
         if (made := await self._made_before(record, tool)) is not None:
             return made
-        answer = await self._execution.execute(record, tool)
-        return Answer(feedback.edited(decision, answer.text), is_error=answer.is_error)
+        return await self._execute(one, tool)
 
     async def _ask_approval(self, record: CallRecord, tool: ToolSpec, clearance: Clearance) -> Decision:
         record.status = "waiting"
@@ -277,6 +341,19 @@ class CallDispatch:
             return Answer(feedback.rejected(decision), is_error=True)
         record.status = "done"
         return Answer(f"{decision.by} answers: {decision.answer}")
+
+
+def _as_results(
+    proposed: list[Proposed], answers: dict[str, Answer]
+) -> tuple[list[JsonObject], dict[int, str]]:
+    """The blocks for the model, and which of them is which call's result."""
+    told = [(one.record, answers[one.record.id]) for one in proposed]
+    blocks = [
+        feedback.tool_result(record.tool_use_id, answer.text, is_error=answer.is_error)
+        for record, answer in told
+    ]
+    # A block can be referred to only where its text is the tool's own result, unchanged.
+    return blocks, {i: record.id for i, (record, answer) in enumerate(told) if answer.verbatim}
 
 
 def _describe(record: CallRecord) -> str:

@@ -31,6 +31,8 @@ async def ticket() -> Ticket:
 async def calendar() -> str:
     """A calendar behind a token that expires."""
     TRIED.append("calendar")
+    if "renewed" in TRIED:
+        return "Monday"
     raise Unauthorised("the token expired at 12:00")
 
 
@@ -81,14 +83,19 @@ async def test_a_renamed_field_is_a_broken_contract(stage: SetStage) -> None:
     assert failure.kind == "contract"
 
 
-async def test_an_expired_token_is_not_tried_again(stage: SetStage) -> None:
-    """Only a human can renew it: one attempt, and the model is told so."""
-    async with stage(AGENT, [call("calendar"), finish("partial", "without dates", reason="no access")]) as on:
-        outcome = await on.outcome()
-        assert "credentials" in on.told()[0]
-        assert "a human must renew them" in on.told()[0]
-    assert TRIED == ["calendar"]
-    assert outcome.status == "partial"
+async def test_an_expired_token_is_for_a_human(stage: SetStage) -> None:
+    """Only a human can renew it: one attempt, and the run is parked; redriven, it is one more."""
+    async with stage(AGENT, [call("calendar"), finish("completed", "all dates")]) as on:
+        run = await on.start()
+        request = await run.next_request(kind="parked")
+        assert "calendar (1.1): the token expired at 12:00" in request.why
+        assert TRIED == ["calendar"]
+        TRIED.append("renewed")
+        await run.redrive(by="dana")
+        await run.outcome()
+        assert on.told() == ["Monday"]
+        await no_task_failed(on, run)
+    assert TRIED == ["calendar", "renewed", "calendar"]
 
 
 async def test_a_rate_limit_in_the_middle_of_a_batch_is_waited_for(stage: SetStage) -> None:

@@ -7,6 +7,7 @@ might, and replays what was recorded before it.
 from __future__ import annotations
 
 import asyncio
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ async def test_a_tool_that_runs_before_the_guards_were_asked(monkeypatch: pytest
     async def act_then_ask(self: CallDispatch, plan: Any, step: Any) -> Any:
         proposed = self._propose(plan, step)
         self._state.move("acting")
-        await asyncio.gather(*(self._carry_out_one(one, {}) for one in proposed))
+        act = functools.partial(self._outcome_of, verdicts={})
+        await asyncio.gather(*(self._carry_out_one(one, act) for one in proposed))
         await self._vet(proposed)
         return [], {}
 

@@ -15,7 +15,6 @@ from holdfast import (
     Tool,
     ToolContext,
     Transient,
-    Unauthorised,
     tool,
 )
 from holdfast.testing import call, calls, say
@@ -54,13 +53,12 @@ async def test_a_read_is_tried_again_and_sees_which_attempt_it_is(stage: SetStag
         (ConnectionResetError("gone"), 3, "It was tried as often as is allowed"),
         (ValueError("a bug"), 3, "Trying the same again is unlikely to help"),
         (Correctable("no such city"), 1, "Correct the call"),
-        (Unauthorised("token expired"), 1, "a human must renew them"),
         (Fatal("never"), 1, "do not try again"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
 async def test_each_error_has_one_owner(stage: SetStage, error: Exception, attempts: int, words: str) -> None:
-    """The engine retries what may pass, and the model is told of the rest at once, with what it can do."""
+    """The engine retries what may pass, and the model is told of the rest at once; credentials are for a human."""
     tried: list[int] = []
 
     @tool(effect="read", retry=QUICKLY)

@@ -211,7 +211,7 @@ async def test_a_write_that_takes_too_long_is_unknown(stage: SetStage) -> None:
 
 
 async def test_an_error_that_says_nothing_happened_is_not_unknown(stage: SetStage) -> None:
-    """Correctable, Fatal and Unauthorised promise that there was no effect: the model is told, nobody is asked."""
+    """Correctable and Fatal promise that there was no effect: the model is told, nobody is asked."""
 
     @tool(effect="irreversible", waiver="a list")
     async def charge(order: str) -> str:

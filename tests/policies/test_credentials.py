@@ -1,0 +1,56 @@
+"""policies/credentials.py: which calls were refused, and in which words a person is asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.contracts.calls import CallRecord, CallStatus, Failure, FailureKind
+from policies.credentials import in_words, refused
+
+
+def made(
+    call: str,
+    kind: FailureKind | None,
+    status: CallStatus = "failed",
+    *,
+    tool: str = "pay",
+    said: str = "401.",
+) -> CallRecord:
+    """A call that ended like this."""
+    failure = Failure(kind=kind, message=said) if kind else None
+    return CallRecord(id=call, tool_use_id=call, tool=tool, arguments={}, status=status, failure=failure)
+
+
+@pytest.mark.parametrize(
+    "status,kind,is_refused",
+    [
+        ("failed", "credentials", True),
+        ("failed", "transient", False),
+        ("failed", None, False),
+        ("done", "credentials", False),
+        ("unknown", "credentials", False),
+        ("cancelled", "credentials", False),
+    ],
+)
+def test_only_a_call_that_ended_so_is_refused(
+    status: CallStatus, kind: FailureKind | None, is_refused: bool
+) -> None:
+    """What happened, may have happened, or was stopped, is not made again."""
+    assert bool(refused([made("1.1", kind, status)])) is is_refused
+
+
+def test_a_person_reads_which_calls_and_what_to_do() -> None:
+    """Calls of one cause are named together, causes one after the other."""
+    calls = [made("1.1", "credentials"), made("1.2", "credentials", tool="mail", said="token expired")]
+    assert in_words([*calls, made("1.3", "credentials")]) == (
+        "credentials were refused. pay (1.1, 1.3): 401; mail (1.2): token expired. "
+        "Renew them, then redrive: these calls are made again, and nothing else"
+    )
+    assert in_words(calls[:1]).endswith("this call is made again, and nothing else")
+
+
+def test_what_a_tool_said_is_told_shortened() -> None:
+    """A page of HTML does not hide what else was refused."""
+    told = in_words([made("1.1", "credentials", said="x" * 10_000), made("1.2", "credentials", tool="mail")])
+    assert len(told) < 1_000
+    assert "mail (1.2): 401" in told
