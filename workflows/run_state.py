@@ -34,7 +34,7 @@ from holdfast.contracts.spec import AgentSpec, ToolSpec
 from holdfast.contracts.state import LoopState, StepMark
 from holdfast.contracts.summaries import CompactionRecord
 from holdfast.contracts.undo import DoneCall, UndoneCall
-from policies import labels, lifecycle, limits
+from policies import details, lifecycle, limits
 from policies.json_safety import brief, clip, shorten
 from workflows.log import Log
 from workflows.transcript import Transcript
@@ -162,7 +162,7 @@ class RunState:
             paused = self.loop.paused is not None
             self.status = lifecycle.while_acting(last.calls, asked, paused=paused)
         self._note_rest()
-        workflow.set_current_details(labels.details(self.view()))
+        workflow.set_current_details(details.details(self.view()))
         coarse = "running" if self.status in lifecycle.OPEN - lifecycle.AT_REST else self.status
         waiting = next(iter(self.requests.values()), None)
         cause = self.parked_now.fingerprint if self.parked_now else None

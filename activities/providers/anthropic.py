@@ -165,7 +165,7 @@ async def _asked(rung: ModelRung, request: dict[str, Any], stream: AnswerStream,
     except anthropic.APIStatusError as error:
         money.cost = ZERO  # refused before it began
         raise _failed(
-            error.status_code, _error_type(error), error.message, dict(error.response.headers)
+            error.status_code, _error_type(error), _message(error), dict(error.response.headers)
         ) from error
     except anthropic.APIConnectionError as error:
         if isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout):
@@ -260,11 +260,21 @@ def _failed(
 
 
 def _error_type(error: anthropic.APIStatusError) -> str | None:
-    """The `error.type` of the body, if the body is what the API documents."""
+    return _documented(error, "type") or type(error).__name__
+
+
+def _message(error: anthropic.APIStatusError) -> str:
+    """`529: Overloaded`; of a body that the API does not document, all of it."""
+    said = _documented(error, "message")
+    return f"{error.status_code}: {said}" if said else error.message
+
+
+def _documented(error: anthropic.APIStatusError, field: str) -> str | None:
+    """A text of the body's `error`, if the body is what the API documents."""
     body = error.body
     inner = body.get("error") if isinstance(body, dict) else None
-    found = inner.get("type") if isinstance(inner, dict) else None
-    return found if isinstance(found, str) else type(error).__name__
+    found = inner.get(field) if isinstance(inner, dict) else None
+    return found if isinstance(found, str) and found else None
 
 
 def _chain(error: BaseException) -> str:
