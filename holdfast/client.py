@@ -266,8 +266,17 @@ class Client(DeadLetters):
 
     async def _list(self, query: str, limit: int) -> list[RunSummary]:
         timeout = timedelta(seconds=10)
-        listed = self.temporal.list_workflows(query, limit=limit, rpc_timeout=timeout)
-        return [await _summary(execution) async for execution in listed]
+        found: dict[str, RunSummary] = {}
+        async for execution in self.temporal.list_workflows(
+            query, page_size=min(limit, 1000), rpc_timeout=timeout
+        ):
+            if len(found) == limit:
+                break
+            if (
+                execution.id not in found
+            ):  # the last execution comes first: the others are what it was rewound from
+                found[execution.id] = await _summary(execution)
+        return list(found.values())
 
 
 async def _summary(execution: WorkflowExecution) -> RunSummary:

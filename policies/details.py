@@ -42,6 +42,10 @@ def _head_lines(view: RunView) -> list[str]:
         writes = {"simulate": "simulated", "ask": "asked about", "run": "made"}[view.fork.writes]
         origin = f"Fork of {span(view.fork.run)} at step {view.fork.at}{by}{changed}."
         lines += ["", f"{origin} Writes are {writes}."]
+    if view.rewind:
+        why = f": {quoted(view.rewind.reason, 300)}" if view.rewind.reason else ""
+        told = labels.still_stands(view.rewind)
+        lines += ["", f"Rewound to step {view.rewind.to} by {quoted(view.rewind.by, 100)}{why}. {told}."]
     return lines
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from holdfast.contracts import names, user_metadata
 from holdfast.contracts.base import JsonObject
+from holdfast.contracts.forks import Rewound
 from holdfast.contracts.requests import ANSWERS, Request
 from holdfast.contracts.spec import Rung
 from policies.json_safety import brief
@@ -44,7 +45,16 @@ def call_summary(tool: str, arguments: JsonObject, *, simulate: bool = False) ->
 
 def vet_summary(tools: Iterable[str]) -> str:
     """`vet stop_instance, delete_volume`: what the guards are asked about."""
-    return user_metadata.summary("vet " + ", ".join(tools))
+    return user_metadata.summary("vet " + ", ".join(dict.fromkeys(tools)))
+
+
+def still_stands(rewind: Rewound) -> str:
+    """What a rewind did not take back, as a sentence without its full stop."""
+    made = len(rewind.made)
+    if not made:
+        return "Nothing had been done since"
+    calls = ", ".join(f"{one.call} {one.tool}" for one in rewind.made[:3])
+    return f"What was done since still stands: {calls}" + (f" and {made - 3} more" if made > 3 else "")
 
 
 def signal_command(request: Request) -> str:

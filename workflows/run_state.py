@@ -40,7 +40,6 @@ from workflows.log import Log
 from workflows.transcript import Transcript
 
 PREVIEW_CHARS = 400
-
 MAX_IGNORED_KEPT = 50
 
 MAX_KEYWORD_CHARS = 300
@@ -335,6 +334,7 @@ class RunState:
             outcome=self.outcome,
             parked=self.parked_now,
             fork=as_fork(self.given.fork),
+            rewind=self.loop.rewind,
         )
 
     def page_of_events(self, asked: EventsRequest) -> list[RunEvent]:

@@ -10,7 +10,7 @@ from holdfast.contracts.attachments import MAX_ATTACHMENTS, Attachment
 from holdfast.contracts.base import Contract, Json, JsonObject, Record
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure
 from holdfast.contracts.digests import digest
-from holdfast.contracts.forks import Fork, ForkInput
+from holdfast.contracts.forks import Fork, ForkInput, Rewound
 from holdfast.contracts.limits import LimitsRaised
 from holdfast.contracts.messages import Message
 from holdfast.contracts.parked import ParkedNote
@@ -191,6 +191,8 @@ class RunView(Contract):
     """What stopped it, while it is parked or when it was discarded."""
     fork: Fork | None = None
     """Where it was forked from, if it was."""
+    rewind: Rewound | None = None
+    """The last rewind, if there was one: what was done before it still stands."""
     transcript: list[Message] | None = None
     """Only of a run that is looked at as of a step."""
 

@@ -68,6 +68,7 @@ EXAMPLES: dict[str, BaseModel] = {
         effects=[],
         usage=Usage(),
         fork=FORK,
+        rewind=REWOUND,
         transcript=[user_text("Cut our spend.")],
     ),
     "StepMark": StepMark(

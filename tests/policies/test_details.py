@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from holdfast.contracts import user_metadata
 from holdfast.contracts.calls import CallRecord, Failure
+from holdfast.contracts.forks import Fork, MadeCall, Rewound
 from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import Decision, Ignored
 from holdfast.contracts.run import RunOutcome, RunView, StepRecord
@@ -164,3 +165,14 @@ def test_more_requests_than_fit_are_counted() -> None:
     """The first ten are shown."""
     shown = details(a_view(requests=[a_request(id=f"{number}") for number in range(MAX_REQUESTS_SHOWN + 5)]))
     assert "… and 5 more open requests." in shown
+
+
+def test_where_a_run_came_from_is_said() -> None:
+    """A fork names its origin and what becomes of its writes; a rewound run, who did it and what still stands."""
+    fork = Fork(run="ticket-88", at=2, writes="ask", changed=["instructions"], by="ben")
+    made = MadeCall(run="r", call="2.1", tool="stop", fingerprint="f", idempotency_key="k")
+    shown = details(a_view(fork=fork, rewind=Rewound(to=1, by="dana", reason="the *wrong* one", made=[made])))
+    assert "Fork of `ticket-88` at step 2 by ben, changed: instructions. Writes are asked about." in shown
+    assert (
+        "Rewound to step 1 by dana: the \\*wrong\\* one. What was done since still stands: 2.1 stop." in shown
+    )

@@ -13,6 +13,7 @@ from holdfast.contracts.base import Json
 from holdfast.contracts.calls import CallRecord, Failure
 from holdfast.contracts.requests import Decision, Request
 from holdfast.contracts.run import RunOutcome, RunView, StepRecord
+from policies.labels import still_stands
 from policies.limits import told_raised
 
 TEXT_SHOWN = 600
@@ -51,6 +52,10 @@ def print_head(console: Console, view: RunView, *, status: str, ui_url: str | No
         facts.append(
             ("fork of", f"{view.fork.run} at step {view.fork.at}{by}, writes: {view.fork.writes}{changed}")
         )
+    if view.rewind is not None:
+        why = f": {one_line(view.rewind.reason, 400)}" if view.rewind.reason else ""
+        told = f"to step {view.rewind.to} by {one_line(view.rewind.by)}{why}. {still_stands(view.rewind)}"
+        facts.append(("rewound", told))
     for name, value in facts:
         line(console, value, indent=9, label=(name, "dim"))
     if view.artifacts:
