@@ -2,14 +2,14 @@
 # Set-up is remembered in .venv and repeated only when pyproject.toml, constraints.txt or the Python changes.
 
 PYTHON ?= python3
-# Tests wait for servers more than they compute, so two at a time take little more than half as long.
-PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
+# Tests wait for servers more than they compute, so three at a time suit two cores.
+PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 BIN := .venv/bin
 CODE := $(wildcard holdfast policies workflows activities workers examples tests bench evals)
 
-# Tests start many processes, and the strict sandbox loads the engine anew for every run: without bytecode, which some
-# environments forbid to write, each of them compiles it again.
+# Tests start many processes: without bytecode, which some environments forbid to write, each of them compiles
+# the engine again.
 export PYTHONDONTWRITEBYTECODE :=
 # Pyright would otherwise ask the network whether a newer pyright exists.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -24,8 +24,11 @@ demo: ## Watch an agent survive: a run, a killed worker, an approval (about a mi
 	@$(PYTHON) scripts/prepare_venv.py demo
 	@$(BIN)/python -m examples.cloud_costs.demo
 
-test: lint types ## Lint, types, import rules and all tests (PYTEST_ARGS= runs one at a time)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+# Types are checked while the first tests wait for their servers; what the checkers say appears in one piece.
+test: lint ## Lint, types, import rules and all tests (PYTEST_ARGS= runs one at a time)
+	@{ said=$$($(MAKE) --no-print-directory types 2>&1); ended=$$?; echo "$$said"; exit $$ended; } & types=$$!; \
+	$(BIN)/python -m pytest $(PYTEST_ARGS); tests=$$?; \
+	wait $$types || { echo "The types are wrong: see above, or run make types."; exit 1; }; exit $$tests
 
 setup: ## Only the set-up that `make test` does
 	@$(PYTHON) scripts/prepare_venv.py dev

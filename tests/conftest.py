@@ -19,19 +19,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:Cannot find activity to cancel:UserWarning")
 
 
-LONGEST_FIRST = ("faults", "acceptance", "failure_modes", "workflows")
+SLOW = ("acceptance", "failure_modes", "faults", "workflows")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Side by side, begin with the folders whose files take longest: one begun last is waited for alone."""
+    """Side by side, begin with the folders whose files take long: one begun last is waited for alone.
+
+    Their files take turns, since some wait, where others compute.
+    """
     if hasattr(config, "workerinput"):  # a worker of xdist
         root = config.rootpath / "tests"
-
-        def place(item: pytest.Item) -> int:
-            folder = item.path.relative_to(root).parts[0]
-            return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
-
-        items.sort(key=place)
+        files = dict.fromkeys(item.path for item in items)
+        places: dict[Path, float] = {}
+        for folder in SLOW:
+            own = [path for path in files if path.relative_to(root).parts[0] == folder]
+            places |= {path: number / len(own) for number, path in enumerate(own)}
+        items.sort(key=lambda item: places.get(item.path, 1.0))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

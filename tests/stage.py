@@ -24,11 +24,14 @@ from temporalio.client import Client as TemporalClient
 from temporalio.service import RPCError
 from temporalio.worker import Replayer
 
+import activities.providers.anthropic  # loading it takes seconds, which are no test's own
 from holdfast import Agent, Client, Model, Retry, Run, Worker
 from holdfast.contracts.run import EventsRequest, RunEvent, RunOutcome
 from holdfast.errors import HoldfastError
 from holdfast.testing import Block, MessagesServer, ModelRequest, Script, Step, StepFunction
 from holdfast.worker import HoldfastPlugin
+
+__all__ = ["activities"]
 
 QUICKLY = Retry(attempts=3, initial=timedelta(milliseconds=50))
 """For tests in which the waiting between attempts is not the point."""
