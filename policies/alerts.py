@@ -5,7 +5,9 @@ from typing import Any
 from holdfast.contracts import user_metadata
 from holdfast.contracts.alerts import Alert, AlertFormat
 from holdfast.contracts.base import JsonObject
+from holdfast.contracts.calls import Failure, FailureKind
 from holdfast.contracts.parked import ParkedNote
+from policies.fingerprints import fingerprint
 from policies.json_safety import brief
 
 MAX_MESSAGE_CHARS = 500
@@ -28,8 +30,35 @@ def alert_of(run: str, agent: str, note: ParkedNote) -> Alert:
     )
 
 
+HELPS: dict[FailureKind, str] = {
+    "contract": "It answered something else than it promises: has the service behind it changed?",
+    "credentials": "Its credentials were refused: renew them where its worker runs.",
+    "fatal": "It says that trying again is of no use: mend what its message names.",
+    "unclassified": "Nobody has said what this error means: mend it, or let the tool raise Transient, Correctable or Fatal.",
+}
+"""What a person can do about a failure that did not stop its run."""
+
+
+def alert_of_failure(run: str, agent: str, where: str, failure: Failure) -> Alert:
+    """The alert about a failure that the run has got over, and that a person must mend all the same."""
+    return Alert(
+        event="failure",
+        fingerprint=fingerprint(f"went on: {where}", failure),
+        run=run,
+        agent=agent,
+        where=where,
+        kind=failure.kind,
+        error=failure.error,
+        message=brief(failure.message, MAX_MESSAGE_CHARS),
+        helps=f"Run '{run}' of agent '{agent}' goes on without it. {HELPS.get(failure.kind, '')}".strip(),
+        commands=(f"holdfast show {run}",),
+    )
+
+
 def log_line(alert: Alert) -> str:
     """One line for the log of a worker."""
+    if alert.event == "failure":
+        return f"{alert.run}  a person must mend it: {alert.where} failed ({_class(alert)}): {alert.message}"
     return (
         f"{alert.run}  parked, a person must move it on: {alert.where} failed ({_class(alert)}): "
         f"{alert.message} [group {alert.fingerprint}]"
@@ -58,7 +87,7 @@ def body(alert: Alert, form: AlertFormat, *, alert_id: str, quiet_seconds: float
 def _chat(alert: Alert, quiet_seconds: float) -> str:
     """Slack's own markup, in which the data cannot call anybody, link anywhere or end a code block."""
     quiet = f" No other alert of this cause for {_words(quiet_seconds)}." if quiet_seconds else ""
-    error = f" ({_plain(_class(alert))})" if alert.event == "run_parked" else ""
+    error = f" ({_plain(_class(alert))})" if alert.event in ("run_parked", "failure") else ""
     return (
         f"*{_plain(_title(alert))}*{error}\n"
         f"> {_plain(alert.message)}\n"
@@ -73,6 +102,10 @@ def _title(alert: Alert) -> str:
             return f"{_count(alert.more, 'more run is', 'more runs are')} parked: {alert.where} failed"
         case "run_parked":
             return f"A run is parked: {alert.where} failed"
+        case "failure" if alert.more:
+            return f"{_count(alert.more, 'more run', 'more runs')} met this: {alert.where} failed"
+        case "failure":
+            return f"A person must mend this: {alert.where} failed"
         case "finding":
             more = f", and {alert.more} like it" if alert.more else ""
             return f"holdfast doctor: {alert.kind.replace('_', ' ')}, {alert.where}{more}"

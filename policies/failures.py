@@ -4,13 +4,14 @@
 |-----------------|---------------------------------------------------|-----------------------------------------|
 | transient       | timeouts, 408, 409, 429, 5xx, 529, lost connection| the engine retries, bounded             |
 | correctable     | bad arguments, not found, business rule           | the model is told                       |
-| contract        | an answer that does not fit its own schema        | the model is told, the run says so      |
+| contract        | an answer that does not fit its own schema        | the model is told, and a human          |
 | credentials     | 401, 403                                          | refreshed once; then as below           |
 | unknown_outcome | a write whose answer was lost                     | the tool's probe, then a human          |
 | limit           | 413, context too long                             | the next rung                           |
-| fatal           | 400, 404, a bug that the author knows of          | the next rung; the model, from a tool   |
+| fatal           | 400, 404, a bug that the author knows of          | the next rung or the model; a human     |
 | unclassified    | everything else                                   | retried where safe, then as fatal       |
 
+"A human" means an alert where the run can go on, else a parked run, of which there is an alert too.
 Credentials that a refresh does not mend: of a planner the next rung plans, of a tool the run is parked until a human has
 renewed them (`policies/credentials.py`).
 
@@ -162,6 +163,15 @@ def with_the_doubt(failure: Failure) -> Failure:
         return failure
     message = f"an earlier attempt was lost, and may have had its effect; a later one said: {failure.message}"
     return failure.model_copy(update={"kind": "unknown_outcome", "message": message})
+
+
+TOLD: frozenset[FailureKind] = frozenset({"contract", "credentials", "fatal", "unclassified"})
+"""Kinds that a person hears of also where the run goes on: somebody must mend something, and no retry will."""
+
+
+def is_told(failure: Failure) -> bool:
+    """Whether a person must hear of a failure that the model, or a planner further down, has dealt with."""
+    return failure.kind in TOLD and failure.error not in NOT_COUNTED
 
 
 HAPPENED: frozenset[FailureKind] = frozenset({"contract"})

@@ -4,7 +4,9 @@ The alert is a workflow of its own, started by an activity: a run never waits fo
 stops a run.
 """
 
+import asyncio
 import logging  # noqa: TID251  # only names a logger; the SDK's adapter around it is silent during replay
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -12,8 +14,9 @@ from temporalio.workflow import LoggerAdapter
 
 from holdfast.contracts import names
 from holdfast.contracts.alerts import Alert
+from holdfast.contracts.calls import Failure
 from holdfast.contracts.parked import ParkedNote
-from policies import alerts
+from policies import alerts, failures
 from workflows.options import alert_options, as_kwargs
 from workflows.run_state import RunState
 
@@ -28,11 +31,32 @@ async def tell_operators(state: RunState, note: ParkedNote) -> None:
     await raise_alert(alert)
 
 
+def tell_of_failure(state: RunState, where: str, failure: Failure) -> None:
+    """Log a failure that the run gets over, if a person must mend its cause, and see to it that this is told.
+
+    Neither the run nor its end waits for that. `where` is what failed, as in `parking.park`.
+    """
+    if not failures.is_told(failure):
+        return
+    alert = alerts.alert_of_failure(state.run, state.spec.name, where, failure)
+    _log.warning("%s", alerts.log_line(alert), extra={"holdfast_alert": alert.model_dump(mode="json")})
+    telling = workflow.start_activity(names.RAISE_ALERT, alert, **_told_as(alert))
+    telling.add_done_callback(_left)
+
+
+def _left(telling: "asyncio.Task[None]") -> None:
+    """What becomes of it is no error of the run's; its worker has logged why."""
+    if not telling.cancelled():
+        telling.exception()
+
+
 async def raise_alert(alert: Alert) -> None:
     """See to it that a cause is told, unless it was a while ago. Nothing that becomes of it is an error."""
     try:
-        await workflow.execute_activity(
-            names.RAISE_ALERT, alert, **as_kwargs(alert_options(f"alert {alert.fingerprint}"))
-        )
+        await workflow.execute_activity(names.RAISE_ALERT, alert, **_told_as(alert))
     except ActivityError:
         return  # its worker has logged why
+
+
+def _told_as(alert: Alert) -> dict[str, Any]:
+    return as_kwargs(alert_options(f"alert {alert.fingerprint}"))

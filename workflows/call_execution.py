@@ -14,6 +14,7 @@ from holdfast.contracts.calls import CallRecord, Failure, Probed
 from holdfast.contracts.spec import ToolSpec
 from policies import effects, failures, feedback, labels, validation
 from policies.json_safety import safe, shorten
+from workflows.alerting import tell_of_failure
 from workflows.failure_counting import counted
 from workflows.failure_reading import read_failure
 from workflows.human_desk import HumanDesk
@@ -111,6 +112,8 @@ class CallExecution:
         if failure.kind == "contract":
             return self._contract_broken(record, tool, failure.message)
         record.status, record.failure = "failed", counted(self._state, failure, "tool")
+        if failure.kind != "credentials":  # for these the run is parked, which is told
+            tell_of_failure(self._state, tool.name, failure)
         return Answer(feedback.failed(failure), is_error=True)
 
     def _contract_broken(self, record: CallRecord, tool: ToolSpec, why: str) -> Answer:
@@ -120,6 +123,7 @@ class CallExecution:
         if tool.writes:
             self._state.effect(record, tool, None)
         self._state.event("notice", failure.message, failure.model_dump())
+        tell_of_failure(self._state, tool.name, failure)
         return Answer(feedback.failed(failure), is_error=True)
 
     async def _find_out(

@@ -15,6 +15,7 @@ from policies import ladder, stops
 from policies.failures import NOTHING_MOVED
 from policies.json_safety import shorten
 from policies.labels import plan_summary, planner_name
+from workflows.alerting import tell_of_failure
 from workflows.budget_wait import HandedBack, asked_first, may_cost, read_shortage, wait_for_room
 from workflows.failure_counting import planner_failed
 from workflows.failure_reading import ReadFailure, read_failure, read_lost, read_needs
@@ -191,6 +192,7 @@ class Planning:
         self._loop.last_failure = f"{name} failed ({failure.kind}): {shorten(failure.message, 500)}"
         below = ladder.next_rung(state.spec, self._loop.rung) if to is None else to
         if below is not None:
+            tell_of_failure(state, f"planner {name}", failure)
             self._loop.rung, self._loop.failed_at, self._loop.circles = below, step, 0
             return
         why = f"no planner is left; {name} failed ({failure.kind} {failure.error}): {failure.message}"

@@ -10,8 +10,8 @@ from holdfast.contracts.requests import RequestKind
 AlertFormat = Literal["json", "slack"]
 """The fields of `Alert` as they are; one text, as incoming webhooks of Slack and of chat tools like it take it."""
 
-AlertEvent = Literal["run_parked", "finding", "request_waits", "request_escalated"]
-"""A run has parked; a scheduled check has found something; a request waits for long; it now waits for others too."""
+AlertEvent = Literal["run_parked", "failure", "finding", "request_waits", "request_escalated"]
+"""A run has parked; something failed that a person must mend, and the run goes on; a scheduled check has found something; a request waits for long; it now waits for others too."""
 
 
 class Alert(Contract):

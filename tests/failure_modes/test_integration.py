@@ -11,8 +11,10 @@ from pydantic import BaseModel
 
 from holdfast import Agent, Tool, Transient, Unauthorised, tool
 from holdfast.testing import call, calls, finish, say
+from holdfast.worker import AlertSettings
 from tests.failure_modes.seen import no_task_failed, notices, settled
 from tests.stage import CLAUDE, QUICKLY, SetStage
+from tests.webhook import webhook
 
 TRIED: list[str] = []
 
@@ -70,9 +72,11 @@ def nothing_tried() -> None:
 
 
 async def test_a_renamed_field_is_a_broken_contract(stage: SetStage) -> None:
-    """It is not data: the model is told not to rely on it, the operator which tool and field broke."""
-    async with stage(AGENT, [call("ticket"), finish("failed", reason="the CRM changed")]) as on:
+    """It is not data: the model is told not to rely on it, the operator which tool and field broke, by an alert too."""
+    script = [call("ticket"), finish("failed", reason="the CRM changed")]
+    async with webhook() as hook, stage(AGENT, script, alerts=AlertSettings(hook.url)) as on:
         run = await on.start()
+        await hook.posted(1)
         outcome = await run.outcome()
         assert "customer_id" in on.told()[0]
         assert "ticket does not keep its contract" in await notices(run)
@@ -81,6 +85,13 @@ async def test_a_renamed_field_is_a_broken_contract(stage: SetStage) -> None:
     assert outcome.reason == "the CRM changed"
     assert failure is not None
     assert failure.kind == "contract"
+    told = hook.bodies[0]
+    assert (told["event"], told["where"], told["kind"], told["run"]) == (
+        "failure",
+        "ticket",
+        "contract",
+        run.id,
+    )
 
 
 async def test_an_expired_token_is_for_a_human(stage: SetStage) -> None:

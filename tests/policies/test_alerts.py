@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.parked import ParkedNote
-from policies.alerts import MAX_MESSAGE_CHARS, alert_of, body, log_line
+from policies.alerts import MAX_MESSAGE_CHARS, alert_of, alert_of_failure, body, log_line
 
 NOTE = ParkedNote(
     fingerprint="3f9c01d2ab47",
@@ -86,6 +86,33 @@ def test_the_log_gets_a_line() -> None:
         "ticket-88  parked, a person must move it on: planner claude-sonnet-5 failed (transient, "
         "overloaded_error): Overloaded (request req_1) [group 3f9c01d2ab47]"
     )
+
+
+FAILED = alert_of_failure(
+    "ticket-88",
+    "refunds",
+    "refund",
+    Failure(kind="contract", message="refund does not keep its contract: id: Field required"),
+)
+
+
+def test_a_failure_that_stopped_no_run_is_told_in_other_words() -> None:
+    """It names what must be mended, and where to look; its cause is not the group of a parked run."""
+    text = body(FAILED, "slack", alert_id="a-3", quiet_seconds=0.0)["text"]
+    assert text.splitlines() == [
+        "*A person must mend this: refund failed* (contract)",
+        "> refund does not keep its contract: id: Field required",
+        (
+            "Run 'ticket-88' of agent 'refunds' goes on without it. It answered something else than it promises: "
+            "has the service behind it changed?"
+        ),
+        "```holdfast show ticket-88```",
+    ]
+    assert log_line(FAILED) == (
+        "ticket-88  a person must mend it: refund failed (contract): refund does not keep its contract: id: Field required"
+    )
+    more = body(FAILED.model_copy(update={"more": 2}), "slack", alert_id="a-4", quiet_seconds=0.0)["text"]
+    assert more.startswith("*2 more runs met this: refund failed*")
 
 
 @given(st.text(max_size=2000), st.text(max_size=50))

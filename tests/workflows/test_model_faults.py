@@ -21,7 +21,9 @@ from holdfast.testing import (
     say,
     stream_error,
 )
+from holdfast.worker import AlertSettings
 from tests.stage import CLAUDE, QUICKLY, SetStage
+from tests.webhook import webhook
 
 EXECUTED: list[str] = []
 
@@ -119,6 +121,19 @@ async def test_what_another_attempt_cannot_cure_is_not_tried_again(
         assert len(on.model.requests) == 1
         await run.answer(request, "redrive", by="dana")
         assert await run.result() == "Mended."
+
+
+async def test_a_person_hears_of_a_refused_key_also_where_another_model_plans(stage: SetStage) -> None:
+    """The run goes on with the next rung, and nobody would renew the key that one alert does not tell of."""
+    agent = CASHIER.but(ladder=[CLAUDE, Model("claude-haiku-4-5", retry=QUICKLY)])
+    async with (
+        webhook() as hook,
+        stage(agent, [fault(401), say("Here I am.")], alerts=AlertSettings(hook.url)) as on,
+    ):
+        assert await on.result() == "Here I am."
+        await hook.posted(1)
+    assert (hook.bodies[0]["event"], hook.bodies[0]["kind"]) == ("failure", "credentials")
+    assert hook.bodies[0]["where"] == "planner claude-sonnet-5"
 
 
 async def test_without_a_key_a_human_is_told_which_is_missing(
