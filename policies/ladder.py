@@ -3,7 +3,8 @@
 | what the planner did                                   | what follows                                                    |
 |--------------------------------------------------------|-----------------------------------------------------------------|
 | transient: timeout, 429, 5xx, cut off, breaker open    | asked again as its `retry` says; then the next rung             |
-| credentials, fatal: 401, 400, unknown model            | the next rung at once                                           |
+| credentials: 401, 403, no key                          | renewed once, by its worker; then the next rung                 |
+| fatal: 400, unknown model                              | the next rung at once                                           |
 | limit: request too large, context full                 | the next rung at once                                           |
 | declined: refusal, window exceeded                     | the next rung at once; nothing of the answer is kept            |
 | three answers in a row that moved nothing              | the next rung                                                   |

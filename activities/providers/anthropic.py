@@ -4,19 +4,21 @@ The SDK's retries are off: Temporal retries, so that each attempt is seen, bound
 `ANTHROPIC_API_KEY` and `ANTHROPIC_BASE_URL` are read by the SDK itself.
 """
 
+import functools
 import json
 from decimal import Decimal
 from typing import Any
 
 import anthropic
 import httpx2
+from anthropic import AsyncAnthropic
 from anthropic._streaming import AsyncStream
 from temporalio.exceptions import ApplicationError
 
 from activities.accounts import Money, Wallet, over_limit
 from activities.failing import application_error
 from activities.providers.answer_stream import AnswerStream, BrokenStream, StreamError
-from activities.providers.anthropic_client import anthropic_client
+from activities.providers.anthropic_client import with_fresh_credentials
 from activities.providers.pricing import affordable_tokens, usage_of, worst_case
 from holdfast.contracts.accounts import ZERO
 from holdfast.contracts.base import JsonObject
@@ -144,21 +146,8 @@ def _shorten_answer(
 
 async def _asked(rung: ModelRung, request: dict[str, Any], stream: AnswerStream, money: Money) -> str | None:
     """Let the answer grow in `stream` until it ends; the request's id. Raises ApplicationError."""
-    request_id: str | None = None
     try:
-        async with (
-            anthropic_client() as client,
-            client.messages.with_streaming_response.create(
-                **request, timeout=rung.timeout_seconds
-            ) as response,
-        ):
-            request_id = response.headers.get("request-id")
-            if "text/event-stream" in response.headers.get("content-type", ""):
-                async for event in AsyncStream.raw_events(response.http_response):
-                    if event.data:
-                        stream.feed(_decode(event.data))
-            else:
-                stream.whole(_whole_answer(await response.text()))
+        return await with_fresh_credentials(functools.partial(_sent, rung, request, stream))
     except StreamError as error:
         _pay_for_part(stream, rung, money)
         raise _failed(None, error.error_type, str(error), {}) from error
@@ -178,7 +167,23 @@ async def _asked(rung: ModelRung, request: dict[str, Any], stream: AnswerStream,
     except (BrokenStream, httpx2.HTTPError, KeyError, TypeError) as error:
         _pay_for_part(stream, rung, money)
         raise _failed(None, "broken_answer", f"the answer is broken: {_chain(error)}", {}) from error
-    return request_id
+
+
+async def _sent(
+    rung: ModelRung, request: dict[str, Any], stream: AnswerStream, client: AsyncAnthropic
+) -> str | None:
+    """Send it, and read the answer into `stream`; the request's id."""
+    async with client.messages.with_streaming_response.create(
+        **request, timeout=rung.timeout_seconds
+    ) as response:
+        if "text/event-stream" in response.headers.get("content-type", ""):
+            async for event in AsyncStream.raw_events(response.http_response):
+                if event.data:
+                    stream.feed(_decode(event.data))
+        else:
+            stream.whole(_whole_answer(await response.text()))
+        request_id: str | None = response.headers.get("request-id")
+        return request_id
 
 
 def _pay_for_part(stream: AnswerStream, rung: ModelRung, money: Money) -> None:

@@ -91,12 +91,12 @@ async def parked(run: Run[Any]) -> Any:
 
 async def one_group(on: Stage, runs: int) -> list[str]:
     """The runs of the only group of parked runs, once the server's index has all of them."""
+    own = {run.id for run in on.runs}
     while True:
-        groups = await on.client.parked_groups(agent=SHOP.name)
-        own = [[one for one in group.runs if one in {run.id for run in on.runs}] for group in groups]
-        (found,) = [found for found in own if found] or [[]]
-        if len(found) == runs:
-            return found
+        groups = [group for group in await on.client.parked_groups(agent=SHOP.name) if own & set(group.runs)]
+        if sum(len(own & set(group.runs)) for group in groups) == runs:
+            (group,) = groups
+            return [one for one in group.runs if one in own]
 
 
 async def test_a_fleet_is_parked_by_one_cause_and_each_call_is_made_once_more(stage: SetStage) -> None:
