@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 
 from holdfast import Agent, Finish, PlanView, Rules
-from holdfast.contracts.accounts import AccountView
+from holdfast.contracts.accounts import ZERO, AccountView
 from holdfast.testing import Answer, Fault, ModelRequest, fault, say
 from tests.stage import CLAUDE, SetStage, Stage, unique
 
@@ -69,7 +69,7 @@ class Api:
 
     def __init__(self, *valid: str) -> None:
         self.valid = set(valid)
-        self.hears: Callable[[], None] = list
+        self.hears: Callable[[], object] = list
 
     def answer(self, request: ModelRequest) -> Answer | Fault:
         """What it answers."""
@@ -97,7 +97,7 @@ async def test_a_token_that_was_renewed_on_disk_is_read_again(
         assert outcome.failure_counts == {}
         account = on.client.temporal.get_workflow_handle(f"holdfast-account/user/{user}")
         view: AccountView = await account.query("show", result_type=AccountView)
-        assert (view.spent_usd, view.reserved_usd) == (outcome.usage.cost_usd, 0)
+        assert (view.spent_usd, view.reserved_usd) == (outcome.usage.cost_usd, ZERO)
 
         api.valid, api.hears = set(), list
         run = await on.start("Hello", agent=FALLS)
