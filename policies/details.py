@@ -11,13 +11,14 @@ from holdfast.contracts.steering import Pause, PersonMessage
 from policies import labels
 from policies.json_safety import brief, shorten
 from policies.limits import money
-from policies.markdown import block, quoted, span
+from policies.markdown import block, moment, paragraph, quoted, span
 
 MAX_REQUESTS_SHOWN = 10
 MAX_STEPS_SHOWN = 5
 MAX_CALLS_SHOWN = 20
 MAX_DECISIONS_SHOWN = 10
 MAX_FAILURES_SHOWN = 5
+MAX_FIELDS_SHOWN = 50
 
 
 def details(view: RunView) -> str:
@@ -82,12 +83,17 @@ def _steps(view: RunView) -> int:
 
 
 def _outcome_lines(outcome: RunOutcome) -> list[str]:
-    output = outcome.output
-    if output is None:
-        return [f"Why: {quoted(outcome.reason, 500)}"] if outcome.reason else []
-    shown = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, indent=2)
     why = [f"Why: {quoted(outcome.reason, 500)}"] if outcome.reason else []
-    return ["### Result", *block(shorten(shown, 2000)), *why]
+    match outcome.output:
+        case None:
+            return why
+        case str() as text:
+            said = paragraph(shorten(text, 2000))
+        case dict() as values:
+            said = _fields(values)
+        case other:
+            said = [span(shorten(_spelled(other), 2000))]
+    return ["### Result", *said, "", *why]
 
 
 def _failure_line(failure: Failure) -> str:
@@ -119,7 +125,7 @@ def _decision_line(decision: Decision) -> str:
     words = decision.note or decision.reason or decision.answer
     return (
         f"- {quoted(decision.by, 100)}: {decision.choice} {span(decision.request)}, by {decision.via},"
-        f" {decision.at[:19].replace('T', ' ')} UTC" + (f": {quoted(words, 200)}" if words else "")
+        f" {moment(decision.at)}" + (f": {quoted(words, 200)}" if words else "")
     )
 
 
@@ -141,10 +147,14 @@ def _said(messages: list[PersonMessage]) -> str:
     return shown + (f"; and {len(messages) - 5} more" if len(messages) > 5 else "")
 
 
-def _json(arguments: JsonObject) -> list[str]:
-    """Arguments as a block of JSON, a line for each."""
-    lines = [f"  {_spelled(name)}: {_spelled(value)}" for name, value in arguments.items()]
-    return block(shorten("{\n" + ",\n".join(lines) + "\n}", 2000))
+def _fields(values: JsonObject) -> list[str]:
+    """A line for each. The UI wraps these, and cuts the lines of a block off."""
+    shown = list(values.items())[:MAX_FIELDS_SHOWN]
+    more = len(values) - len(shown)
+    return [
+        *(f"- {quoted(name, 100)}: {span(shorten(_spelled(value), 1000))}" for name, value in shown),
+        *([f"- … and {more} more"] if more else []),
+    ]
 
 
 def _spelled(value: Json) -> str:
@@ -158,10 +168,8 @@ def _request_lines(request: Request) -> list[str]:
         f"### Waiting for {quoted(request.by, 100)}: {request.kind.replace('_', ' ')}",
         f"Why: {quoted(request.why, 500)}" + (" (dry run: nothing will change)" if request.dry_run else ""),
         "",
-        *([f"{span(request.tool)} with"] if request.tool and request.arguments else []),
-        *(_json(request.arguments) if request.tool and request.arguments else []),
-        *([span(request.tool)] if request.tool and not request.arguments else []),
-        *([f"{unanswered} if unanswered by {_minute(request.deadline)}.", ""] if request.deadline else []),
+        *([span(request.tool), *_fields(request.arguments or {}), ""] if request.tool else []),
+        *([f"{unanswered} if unanswered by {moment(request.deadline)}.", ""] if request.deadline else []),
         f"Here: More Actions, Send a Signal, name `{name}`"
         + (f" (or `{request.choices[1]}`)" if len(request.choices) > 1 else "")
         + ", data:",
@@ -169,8 +177,3 @@ def _request_lines(request: Request) -> list[str]:
         "Or in a terminal:",
         *block(labels.signal_command(request)),
     ]
-
-
-def _minute(moment: str) -> str:
-    """A moment of ISO 8601 in UTC, as people read it."""
-    return f"{moment[:16].replace('T', ' ')} UTC"

@@ -60,8 +60,8 @@ def still_stands(rewind: Rewound) -> str:
 def signal_command(request: Request) -> str:
     """The command that answers a request, for whoever has only the Temporal CLI."""
     name, body = signal_of(request)
-    run = f"temporal workflow signal --workflow-id {shell_quoted(request.run)}"
-    return f"{run} \\\n  --name {name} \\\n  --input {shell_quoted(body)}"
+    run = f"temporal workflow signal \\\n  --workflow-id {shell_quoted(request.run)} \\\n"
+    return f"{run}  --name {name} --input {shell_quoted(body)}"
 
 
 def shell_quoted(text: str) -> str:
@@ -73,7 +73,8 @@ def shell_quoted(text: str) -> str:
 def signal_of(request: Request) -> tuple[str, str]:
     """The name and the JSON input of a signal that answers a request."""
     name, example = _example(request)
-    return name, json.dumps(example, ensure_ascii=False)
+    fields = (f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in example.items())
+    return name, "{" + ",\n ".join(fields) + "}"  # the UI cuts long lines off
 
 
 def _example(request: Request) -> tuple[str, JsonObject]:
@@ -90,6 +91,6 @@ def _example(request: Request) -> tuple[str, JsonObject]:
 def resume_command(run: str) -> str:
     """The command that lets a paused run go on, for whoever has only the Temporal CLI."""
     return (
-        f"temporal workflow signal --workflow-id {shell_quoted(run)} \\\n"
+        f"temporal workflow signal \\\n  --workflow-id {shell_quoted(run)} \\\n"
         f"  --name {names.RESUME} --input {shell_quoted(RESUME_INPUT)}"
     )

@@ -17,14 +17,27 @@ def quoted(text: str, limit: int) -> str:
 
 def span(text: str) -> str:
     """A text as code within a line, whatever backticks it holds."""
-    line = " ".join(text.split())
+    line = text.replace("\n", " ").replace("\r", " ")
     if "`" not in line:
         return f"`{line}`"
     fence = "`" * (1 + max(map(len, _BACKTICKS.findall(line))))
     return f"{fence} {line} {fence}"
 
 
+def paragraph(text: str) -> list[str]:
+    """A text whose lines stay lines, to be read as it was written."""
+    lines = [quoted(line, len(line)) for line in text.splitlines()]
+    return [
+        f"{line}\\" if line and after else line for line, after in zip(lines, [*lines[1:], ""], strict=True)
+    ]
+
+
 def block(text: str) -> list[str]:
     """A text as a block of code, whatever fences it holds."""
     fence = "`" * (1 + max([2, *map(len, _BACKTICKS.findall(text))]))
     return [fence, text, fence]
+
+
+def moment(at: str) -> str:
+    """A moment of ISO 8601 in UTC, as people read it."""
+    return f"{at[:16].replace('T', ' ')} UTC"

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 
 from holdfast.contracts import names
 from holdfast.contracts.breakers import Breaker, BreakerAnswer, BreakerBoardState, BreakerReport
-from policies import breaker
+from policies import breaker, engine_details
 from workflows.any_payloads import NOTHING, any_payloads, any_payloads_async
 from workflows.input_reading import read_input
 
@@ -38,7 +38,7 @@ class BreakerBoard:
     @any_payloads_async
     async def run(self, given: RawValue = NOTHING) -> None:  # noqa: ARG002  # read by __init__
         """Keep the breakers until the history is long enough, then go on as new."""
-        self._known()
+        workflow.set_current_details(engine_details.of_breakers(list(self._known().values())))
         await workflow.wait_condition(self._long_enough)
         await workflow.wait_condition(workflow.all_handlers_finished)
         workflow.continue_as_new(BreakerBoardState(breakers=tuple(self._known().values())))
@@ -60,6 +60,7 @@ class BreakerBoard:
         known[report.dependency] = answer.breaker
         while len(known) > MAX_BREAKERS:
             del known[next((name for name, one in known.items() if one.failures == 0), next(iter(known)))]
+        workflow.set_current_details(engine_details.of_breakers(list(known.values())))
         return answer
 
     @report.validator

@@ -14,7 +14,7 @@ from temporalio.exceptions import FailureError
 
 from holdfast.contracts import names
 from holdfast.contracts.accounts import AccountView, Grant, Ledger, Reserve, SetLimit, Settle, WaitForRoom
-from policies import budgets
+from policies import budgets, engine_details
 from workflows.any_payloads import NOTHING, any_payloads
 
 MAX_CHANGES = 1_000
@@ -32,6 +32,7 @@ class BudgetAccount:
         self._ledger = ledger
         self._changes = 0
         self._seen = 0
+        self._show()
 
     @workflow.run
     async def run(self, ledger: Ledger) -> None:  # noqa: ARG002  # taken by __init__
@@ -40,6 +41,7 @@ class BudgetAccount:
         while self._changes < MAX_CHANGES and not workflow.info().is_continue_as_new_suggested():
             self._seen = self._changes
             await self._call_waiting()
+            self._show()
             now = workflow.now()
             # A timer is two events of history: one that is early enough is kept while others come and go.
             wakes = budgets.next_change(self._ledger, now)
@@ -79,7 +81,9 @@ class BudgetAccount:
     def reserve(self, asked: Reserve) -> Grant:
         """Set money aside, or say that there is not enough."""
         self._changes += 1
-        return budgets.reserve(self._ledger, asked, workflow.now())
+        grant = budgets.reserve(self._ledger, asked, workflow.now())
+        self._show()
+        return grant
 
     @workflow.update(name=names.SET_LIMIT, description='Set the limit: {"by": "you", "daily_usd": "5"}')
     def update_limit(self, asked: SetLimit) -> AccountView:
@@ -101,6 +105,7 @@ class BudgetAccount:
         if (read := _read(said, Settle)) is not None:
             self._changes += 1
             budgets.settle(self._ledger, read)
+            self._show()
 
     @workflow.signal(name=names.WAIT_FOR_ROOM)
     @any_payloads
@@ -109,6 +114,7 @@ class BudgetAccount:
         if (read := _read(asked, WaitForRoom)) is not None:
             self._changes += 1
             budgets.wait(self._ledger, read)
+            self._show()
 
     @workflow.query(name=names.SHOW_ACCOUNT, description="How the account stands")
     def show(self) -> AccountView:
@@ -119,6 +125,11 @@ class BudgetAccount:
         budgets.pass_time(self._ledger, workflow.now())
         budgets.set_limit(self._ledger, asked)
         self._changes += 1
+        self._show()
+
+    def _show(self) -> None:
+        """Refresh what the UI shows; nothing of it is in history."""
+        workflow.set_current_details(engine_details.of_account(budgets.view(self._ledger, workflow.now())))
 
 
 def _read(raw: RawValue, model: type[M]) -> M | None:

@@ -12,7 +12,7 @@ from temporalio.common import RawValue, RetryPolicy
 
 from holdfast.contracts import names
 from holdfast.contracts.health import HealthReport, HealthSettings
-from policies import finding_alerts
+from policies import engine_details, finding_alerts
 from workflows.alerting import raise_alert
 from workflows.any_payloads import NOTHING, any_payloads_async
 from workflows.input_reading import read_input
@@ -38,5 +38,6 @@ class HealthCheck:
             retry_policy=RetryPolicy(maximum_attempts=3, initial_interval=timedelta(seconds=5)),
             summary=f"look after {settings.task_queue}"[:180],
         )
+        workflow.set_current_details(engine_details.of_check(report))
         await asyncio.gather(*map(raise_alert, finding_alerts.of_report(report)))
         return report

@@ -15,6 +15,7 @@ from temporalio.exceptions import ActivityError
 
 from holdfast.contracts import names
 from holdfast.contracts.alerts import Alert, AlertOutcome
+from policies import engine_details
 from workflows.any_payloads import NOTHING, any_payloads, any_payloads_async
 from workflows.input_reading import read_input
 from workflows.options import alert_options, as_kwargs
@@ -85,6 +86,7 @@ class ParkedAlert:
         except ActivityError as error:
             why = getattr(error.cause, "message", "") or str(error.cause or error)
             return AlertOutcome(problem=why)
+        workflow.set_current_details(engine_details.of_alert(alert, outcome))
         return outcome
 
     @workflow.signal(name=names.ALERT_AGAIN, description="A run has met the same cause: an alert as JSON")

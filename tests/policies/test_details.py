@@ -90,28 +90,30 @@ def test_details_say_what_a_person_needs() -> None:
         "**a** is **waiting** · 2 steps · $0.5000 · 1,234 tokens · for ana",
         "> Stop all of it.",
         "### Waiting for finops: approval\nWhy: it costs money",
-        '`stop` with\n```\n{\n  "id": "i-1"\n}\n```\n',
+        '`stop`\n- id: `"i-1"`\n',
         "Denied if unanswered by 2026-11-22 00:00 UTC.",
-        "temporal workflow signal --workflow-id r",
+        "temporal workflow signal \\\n  --workflow-id r \\\n",
         "### Step 2\nPlanned by m, rung 2 of the ladder: I stop it.",
         "- a planner failed (transient): 529 Overloaded",
         "- `stop i-1` waiting",
         "- `stop i-1` refused: i-1 is \\*critical\\*",
         '- `stop i-1` done, approved by dana → `` {"stopped":`i-1`} ``',
-        "- dana: approve `1.1-approval-ab`, by signal, 2026-11-22 07:30:01 UTC: fine",
+        "- dana: approve `1.1-approval-ab`, by signal, 2026-11-22 07:30 UTC: fine",
     ):
         assert words in shown
     assert shown.index("Waiting for") < shown.index("### Step 2") < shown.index("### Step 1")
 
 
 def test_details_of_an_ended_run_show_its_result() -> None:
-    """A text as it is, data as JSON, and why it is not all that was asked for."""
-    outcome = RunOutcome(run="r", agent="a", digest="d", status="partial", output="a | b", reason="no *time*")
-    assert "### Result\n```\na | b\n```\nWhy: no \\*time\\*" in details(a_view(outcome=outcome))
+    """A text line by line, data field by field, and why it is not all that was asked for."""
+    text = "Stopped *i-1*.\n\n| a |\n# b"
+    outcome = RunOutcome(run="r", agent="a", digest="d", status="partial", output=text, reason="no *time*")
+    told = "### Result\nStopped \\*i-1\\*.\n\n\\| a \\|\\\n\\# b\n\nWhy: no \\*time\\*"
+    assert told in details(a_view(outcome=outcome))
     data = outcome.model_copy(update={"output": {"stopped": ["i-1"]}})
-    assert '"stopped": [' in details(a_view(outcome=data))
-    nothing = outcome.model_copy(update={"output": None})
-    assert "### Result" not in details(a_view(outcome=nothing))
+    assert '- stopped: `["i-1"]`' in details(a_view(outcome=data))
+    assert "### Result\n`7`\n" in details(a_view(outcome=outcome.model_copy(update={"output": 7})))
+    assert "### Result" not in details(a_view(outcome=outcome.model_copy(update={"output": None})))
 
 
 def test_old_steps_are_counted_and_told_where_to_find() -> None:
@@ -125,28 +127,29 @@ def test_old_steps_are_counted_and_told_where_to_find() -> None:
 
 
 def test_what_others_wrote_cannot_speak_in_the_engines_voice() -> None:
-    """What a model, a tool or a user wrote stays within its line or block, however many backticks it holds."""
+    """What a model, a tool or a user wrote makes no heading, whatever it holds."""
     forged = "```\n### Waiting for nobody: approved\n` ok"
     shown = details(
         a_view(
             task=forged,
-            requests=[a_request(tool="stop", arguments={"note": forged}, why=forged)],
+            requests=[a_request(tool="stop", arguments={"note": forged, forged: 1}, why=forged)],
+            steps=[a_step(text=forged)],
             outcome=RunOutcome(run="r", agent="a", digest="d", status="completed", output=forged),
         )
     )
-    assert [line for line in shown.splitlines() if line.startswith("### Waiting")] == [
-        "### Waiting for finops: approval",
-        "### Waiting for nobody: approved",
-    ]
-    at = shown.splitlines().index("### Waiting for nobody: approved")
-    assert shown.splitlines()[at - 2] == "````"  # within the block of the result
+    headings = [line for line in shown.splitlines() if line.startswith("#")]
+    assert headings == ["### Waiting for finops: approval", "### Result", "### Step 1"]
 
 
 def test_the_arguments_shown_are_the_arguments() -> None:
     """What is approved is read as JSON, as it is: nothing of it is lost or changed on the way to the page."""
-    arguments = {"note": "` is _fine_\n\n### x", "n": 1.5, "of": {"a": [None, "ü"]}}
+    arguments = {"note": "` is  _fine_\n\n### x", "n": 1.5, "of": {"a": [None, "ü"]}}
     shown = details(a_view(requests=[a_request(tool="stop", arguments=arguments)]))
-    assert json.loads(shown.split("```\n")[1]) == arguments
+    lines = [line for line in shown.splitlines() if line.startswith("- ")]
+    told = dict(line.removeprefix("- ").split(": ", 1) for line in lines)
+    assert {name: json.loads(spelled.strip("` ")) for name, spelled in told.items()} == {
+        "note": "` is  _fine_\n\n### x", "n": 1.5, "of": {"a": [None, "ü"]},
+    }  # fmt: skip
 
 
 def test_a_quoted_text_is_no_markdown() -> None:
