@@ -18,7 +18,7 @@ from temporalio.exceptions import ApplicationError
 from activities.accounts import Money, Wallet, over_limit
 from activities.failing import application_error
 from activities.providers.answer_stream import AnswerStream, BrokenStream, StreamError
-from activities.providers.anthropic_client import with_fresh_credentials
+from activities.providers.anthropic_client import issuer_is_down, with_fresh_credentials
 from activities.providers.pricing import affordable_tokens, usage_of, worst_case
 from holdfast.contracts.accounts import ZERO
 from holdfast.contracts.base import JsonObject
@@ -160,8 +160,10 @@ async def _asked(rung: ModelRung, request: dict[str, Any], stream: AnswerStream,
         if isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout):
             money.cost = ZERO  # nobody was reached
         raise _failed(None, "connection_error", _chain(error), {}) from error
-    except anthropic.AnthropicError as error:  # no key, no profile: nothing was sent
+    except anthropic.AnthropicError as error:  # no key, no profile, no token: nothing was sent that costs
         money.cost = ZERO
+        if issuer_is_down(error):
+            raise _failed(None, "connection_error", _chain(error), {}) from error
         failure = Failure(kind="credentials", message=str(error), error=type(error).__name__)
         raise application_error(failure, retry=False) from error
     except (BrokenStream, httpx2.HTTPError, KeyError, TypeError) as error:
@@ -269,9 +271,11 @@ def _error_type(error: anthropic.APIStatusError) -> str | None:
 
 
 def _message(error: anthropic.APIStatusError) -> str:
-    """`529: Overloaded`; of a body that the API does not document, all of it."""
+    """`529: Overloaded`; of a body that the API does not document, all of it. Then what was noted beside it."""
     said = _documented(error, "message")
-    return f"{error.status_code}: {said}" if said else error.message
+    message = f"{error.status_code}: {said}" if said else error.message
+    notes: list[str] = getattr(error, "__notes__", [])
+    return ". ".join([message.rstrip("."), *notes]) if notes else message
 
 
 def _documented(error: anthropic.APIStatusError, field: str) -> str | None:

@@ -9,6 +9,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -75,8 +76,8 @@ def _settings() -> Settings:
 async def with_fresh_credentials(send: Callable[[AsyncAnthropic], Awaitable[T]]) -> T:
     """Send a request; where its credentials are refused renew them, and send it once more if they are others then.
 
-    Raises what the SDK raises. A refusal says in its message when the credentials had been renewed, or why they could
-    not be.
+    Raises what the SDK raises. A note beside a refusal says that the credentials had been renewed, or why they could not
+    be.
     """
     async with anthropic_client() as client:
         try:
@@ -85,8 +86,10 @@ async def with_fresh_credentials(send: Callable[[AsyncAnthropic], Awaitable[T]])
             refused = error
     try:
         renewed = await _renewed(client, refused.response.request.headers)
-    except Exception as error:  # noqa: BLE001  # files, networks, other people's servers
-        refused.message += f" The credentials could not be renewed ({type(error).__name__}): {error}"
+    except Exception as error:  # files, networks, other people's servers
+        if issuer_is_down(error):
+            raise
+        refused.add_note(f"The credentials could not be renewed ({type(error).__name__}): {error}")
         renewed = False
     if not renewed:
         raise refused
@@ -94,8 +97,15 @@ async def with_fresh_credentials(send: Callable[[AsyncAnthropic], Awaitable[T]])
         try:
             return await send(client)
         except (AuthenticationError, PermissionDeniedError) as error:
-            error.message += " The credentials had been renewed once."
+            error.add_note("The credentials had been renewed once.")
             raise
+
+
+def issuer_is_down(error: Exception) -> bool:
+    """Whether a token could not be had because of who issues it: that may pass."""
+    status = getattr(error, "status_code", None)
+    busy = isinstance(status, int) and (status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500)
+    return busy or isinstance(error.__cause__, httpx2.HTTPError)
 
 
 async def _renewed(refused: AsyncAnthropic, sent: Mapping[str, str]) -> bool:

@@ -48,7 +48,7 @@ def print_parked(
     facts = [
         ("agent", f"{view.agent} (version {view.digest[:8]})"),
         ("task", one_line(view.task, 600)),
-        ("stopped", f"{note.where}, before step {len(view.steps) + 1}"),
+        ("stopped", f"{note.where}, {_place(view)}"),
         ("why", note.why),
         ("group", note.fingerprint),
         ("since", words.day_and_clock(note.since)),
@@ -63,12 +63,18 @@ def print_parked(
     run, who = shlex.quote(view.run), f"--by {shlex.quote(by or 'YOUR-NAME')}{flags}"
     console.print()
     for means, command in (
-        ("go on from where it stopped: nothing is done again", f"redrive {run} {who}"),
+        ("go on from where it stopped: nothing that was done is done again", f"redrive {run} {who}"),
         ("which writes may be repeated from a step on", f"redrive {run} --from-step N --dry-run {who}"),
         ("end it", f"discard {run} --reason 'WHY' {who}"),
     ):
         unwrapped(console, ("# " + means, "dim"))
         unwrapped(console, (f"holdfast parked {command}", "cyan"))
+
+
+def _place(view: RunView) -> str:
+    """Where it stopped: in the middle of a step, whose refused calls are made again, or between two."""
+    under_way = bool(view.steps) and view.steps[-1].finished_at is None
+    return f"in step {len(view.steps)}" if under_way else f"before step {len(view.steps) + 1}"
 
 
 def print_rehearsal(console: Console, rows: Sequence[Rehearsal], kind: str) -> None:
