@@ -41,6 +41,7 @@ from holdfast.errors import UsageError
 from workers.plugin import HoldfastPlugin
 from workers.stored_data import says_the_same
 from workflows.agent_run import AgentRun
+from workflows.answering import view
 from workflows.run_state import RunState
 
 T = TypeVar("T")
@@ -198,7 +199,7 @@ async def offline_view(history: WorkflowHistory) -> RunView:
     Raises:
         UsageError: It is not the history of a run, the run had not begun yet, or today's code disagrees with it.
     """
-    return await _at_the_end(history, lambda state: state.view().model_copy(deep=True))
+    return await _at_the_end(history, lambda state: view(state).model_copy(deep=True))
 
 
 async def state_at(history: WorkflowHistory, event_id: int) -> RunState:

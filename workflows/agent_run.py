@@ -35,7 +35,7 @@ from policies import feedback, finishing, ladder, loops, stops
 from policies.handoff import SILENCE
 from policies.opening import beside_task
 from policies.steering import HELD
-from workflows import forking, limit_watch, steering
+from workflows import answering, forking, limit_watch, steering
 from workflows.any_payloads import NOTHING, any_payloads, any_payloads_async
 from workflows.budget_wait import HandedBack
 from workflows.call_dispatch import CallDispatch
@@ -314,12 +314,12 @@ class AgentRun:
     @workflow.query(name=names.INSPECT, description="The run: steps, calls, requests, effects, cost")
     def inspect(self, asked: InspectRequest | None = None) -> RunView:
         """The run as people inspect it; of a long one a page of its steps."""
-        return self._started().page_of_view(asked or InspectRequest())
+        return answering.page_of_view(self._started(), asked or InspectRequest())
 
     @workflow.query(name=names.EVENTS, description="What happened, from an event number on")
     def events(self, asked: EventsRequest) -> list[RunEvent]:
         """A page of the run's events."""
-        return self._started().page_of_events(asked)
+        return answering.page_of_events(self._started(), asked)
 
     @workflow.query(name=names.REHEARSE, description="What a redrive would do again")
     def rehearse(self, asked: Redrive | None = None) -> Rehearsal:
@@ -329,7 +329,7 @@ class AgentRun:
     @workflow.query(name=names.REQUESTS, description="What the run asks of humans")
     def requests(self) -> list[Request]:
         """The open requests."""
-        return self._started().open_requests()
+        return answering.open_requests(self._started())
 
     @workflow.query(name=names.TRANSCRIPT, description="A page of the transcript")
     def transcript(self, asked: PageRequest) -> Page:
@@ -348,7 +348,7 @@ class AgentRun:
     @workflow.query(name=names.EFFECTS, description="The writing calls made, with what their undo needs")
     def effects(self, asked: EffectsRequest) -> list[DoneCall]:
         """A page of what was done to the world, oldest first."""
-        return self._started().page_of_done_calls(asked.after)
+        return answering.page_of_done_calls(self._started(), asked.after)
 
     @workflow.query(name=names.ARCHIVED, description="What the run has laid aside in the artifact store")
     def archived(self) -> list[ArchivedPart]:

@@ -10,8 +10,9 @@ from holdfast.contracts.calls import CallRecord
 from holdfast.contracts.run import RunInput
 from holdfast.contracts.state import RunCheckpoint
 from policies.json_safety import clip, shorten
+from workflows.answering import MAX_LISTED_BYTES, within_bytes
 from workflows.log import Log
-from workflows.run_state import MAX_LISTED_BYTES, RunState, within_bytes
+from workflows.run_state import RunState
 from workflows.transcript import Transcript
 
 STEPS_KEPT = 20

@@ -22,11 +22,12 @@ from policies.approval import Clearance
 from policies.forking import careful
 from policies.json_safety import safe, shorten
 from policies.undoing import step_of
+from workflows.answering import MAX_ANSWER_BYTES
 from workflows.any_payloads import NOTHING
 from workflows.call_execution import Answer, CallExecution
 from workflows.checkpointing import dump
 from workflows.human_desk import HumanDesk
-from workflows.run_state import MAX_ANSWER_BYTES, PREVIEW_CHARS, RunState
+from workflows.run_state import PREVIEW_CHARS, RunState
 from workflows.transcript import Transcript
 
 TOLD_WITHIN_SECONDS = 10.0

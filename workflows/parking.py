@@ -15,9 +15,10 @@ from policies import redriving
 from policies.fingerprints import fingerprint
 from policies.json_safety import shorten
 from workflows.alerting import tell_operators
+from workflows.answering import MAX_LISTED_BYTES, within_bytes
 from workflows.human_desk import HumanDesk
 from workflows.resolving import resolve
-from workflows.run_state import MAX_LISTED_BYTES, RunState, within_bytes
+from workflows.run_state import RunState
 
 MAX_WHY_CHARS = 4_000
 

@@ -2,31 +2,24 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
-from holdfast.contracts import names
 from holdfast.contracts.archive import ArchivedPart
 from holdfast.contracts.artifacts import ArtifactRef
 from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure, ToolInput
-from holdfast.contracts.forks import Fork, ForkInput
 from holdfast.contracts.parked import ParkedNote
 from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import Decision, Ignored, Request
 from holdfast.contracts.run import (
     EventKind,
-    EventsRequest,
     FinishStatus,
-    InspectRequest,
     RunEvent,
     RunInput,
     RunOutcome,
     RunStatus,
-    RunView,
     StepRecord,
     last_words,
 )
@@ -34,37 +27,16 @@ from holdfast.contracts.spec import AgentSpec, ToolSpec
 from holdfast.contracts.state import LoopState, StepMark
 from holdfast.contracts.summaries import CompactionRecord
 from holdfast.contracts.undo import DoneCall, UndoneCall
-from policies import details, lifecycle, limits
+from policies import lifecycle, limits
 from policies.json_safety import brief, clip, shorten
+from workflows import on_display
+from workflows.answering import MAX_LISTED_ARGUMENTS, MAX_LISTED_BYTES, within_bytes
 from workflows.log import Log
 from workflows.transcript import Transcript
 
 PREVIEW_CHARS = 400
+
 MAX_IGNORED_KEPT = 50
-
-MAX_KEYWORD_CHARS = 300
-"""The server ends a run that sets a search attribute of more than 2048 bytes."""
-
-MAX_ANSWER_BYTES = 1_000_000
-"""A query's answer stays below the server's limits of 2 MB for a payload and 4 MB for a message."""
-
-MAX_LISTED_BYTES = 200_000
-"""What a list beside the steps may take of an answer. The outcome must fit too: a result beyond 2 MB never ends."""
-
-MAX_LISTED_ARGUMENTS = 1_000
-"""Characters of an effect's arguments where it is listed; its call holds them whole."""
-
-ModelT = TypeVar("ModelT", bound=BaseModel)
-
-_AGENT = SearchAttributeKey.for_keyword(names.SA_AGENT)
-_DIGEST = SearchAttributeKey.for_keyword(names.SA_DIGEST)
-_STATUS = SearchAttributeKey.for_keyword(names.SA_STATUS)
-_WAITING = SearchAttributeKey.for_keyword(names.SA_WAITING_FOR)
-_FINGERPRINT = SearchAttributeKey.for_keyword(names.SA_FINGERPRINT)
-_PARENT = SearchAttributeKey.for_keyword(names.SA_PARENT)
-_USER = SearchAttributeKey.for_keyword(names.SA_USER)
-_COST = SearchAttributeKey.for_float(names.SA_COST)
-_STEPS = SearchAttributeKey.for_int(names.SA_STEPS)
 
 
 class RunState:
@@ -98,7 +70,8 @@ class RunState:
         self.outcome: RunOutcome | None = None
         self.execution = 1
         self.archive: list[ArchivedPart] = []
-        self._shown: tuple[object, object, str, str | None] | None = None
+        self.shown: tuple[object, object, str, str | None] | None = None
+        """As of what the search attributes were set last."""
         self.marks: list[StepMark] = []
         """How far the run was after each step of this execution; shown by a query, never looked at by the loop."""
         workflow.register_random_seed_callback(self._reseeded)
@@ -150,6 +123,11 @@ class RunState:
 
     def show(self) -> None:
         """Refresh what the UI shows, and whether a step under way waits for a human."""
+        self._note_status()
+        self._note_rest()
+        on_display.show(self)
+
+    def _note_status(self) -> None:
         last = self.steps[-1] if self.steps else None
         under_way = self.status == "paused" and last is not None and last.finished_at is None
         if (
@@ -160,35 +138,6 @@ class RunState:
             asked = frozenset(request.call for request in self.requests.values() if request.call)
             paused = self.loop.paused is not None
             self.status = lifecycle.while_acting(last.calls, asked, paused=paused)
-        self._note_rest()
-        workflow.set_current_details(details.details(self.view()))
-        coarse = "running" if self.status in lifecycle.OPEN - lifecycle.AT_REST else self.status
-        waiting = next(iter(self.requests.values()), None)
-        cause = self.parked_now.fingerprint if self.parked_now else None
-        shown = (coarse, waiting and (waiting.kind, waiting.by), self.digest, cause)
-        if shown == self._shown:
-            return  # each upsert is an event in history
-        before, self._shown = self._shown, shown
-        first = before is None
-        updates: list[SearchAttributeUpdate[Any]] = [
-            _STATUS.value_set(coarse),
-            _WAITING.value_set(brief(f"{waiting.kind}:{waiting.by}", MAX_KEYWORD_CHARS))
-            if waiting
-            else _WAITING.value_unset(),
-        ]
-        if before is not None and before[2] != self.digest:
-            updates.append(_DIGEST.value_set(self.digest))
-        if cause != (before[3] if before else None):
-            updates.append(_FINGERPRINT.value_set(cause) if cause else _FINGERPRINT.value_unset())
-        if first:
-            updates += [_AGENT.value_set(self.spec.name), _DIGEST.value_set(self.digest)]
-            updates += [_USER.value_set(self.given.user)] if self.given.user else []
-            updates += (
-                [_PARENT.value_set(brief(self.given.fork.run, MAX_KEYWORD_CHARS))] if self.given.fork else []
-            )
-        if not first or self.status in lifecycle.ENDED:
-            updates += [_COST.value_set(float(self.usage.cost_usd)), _STEPS.value_set(len(self.steps))]
-        workflow.upsert_search_attributes(updates)
 
     @property
     def parked_now(self) -> ParkedNote | None:
@@ -305,96 +254,8 @@ class RunState:
             _mark_undone(self.effects, found.call)
         self.show()
 
-    def view(self) -> RunView:
-        """The run as people inspect it. Not validated again: it is made at every turn, and holds every step."""
-        return RunView.model_construct(
-            run=self.run,
-            agent=self.spec.name,
-            digest=self.digest,
-            task=shorten(self.given.task, 2000),
-            user=self.given.user,
-            dry_run=self.dry_run,
-            status=self.status,
-            started_at=self.started_at,
-            finished_at=self.finished_at,
-            steps=self.steps.held,
-            total_steps=len(self.steps),
-            requests=list(self.requests.values()),
-            decisions=self.decisions,
-            ignored=self.ignored,
-            messages=[one.model_copy(update={"text": brief(one.text, 2000)}) for one in self.loop.messages],
-            paused=self.loop.paused,
-            effects=self.effects,
-            artifacts=self.artifacts,
-            compactions=self.compactions,
-            raises=self.loop.raises,
-            usage=self.usage,
-            failures=self.loop.failures,
-            failure_counts=self.loop.failure_counts,
-            outcome=self.outcome,
-            parked=self.parked_now,
-            fork=as_fork(self.given.fork),
-            rewind=self.loop.rewind,
-        )
-
-    def page_of_events(self, asked: EventsRequest) -> list[RunEvent]:
-        """Events from number `after` on, as many as an answer can hold, at least one."""
-        start = max(asked.after, self.events.start)  # what is archived, the asker finds there
-        return within_bytes(self.events[start : start + asked.limit], MAX_ANSWER_BYTES)
-
-    def page_of_done_calls(self, after: int) -> list[DoneCall]:
-        """The writing calls made from number `after` on, as many as an answer can hold, at least one."""
-        return within_bytes(self.done_calls[after:], MAX_ANSWER_BYTES)
-
-    def page_of_view(self, asked: InspectRequest) -> RunView:
-        """The view with the steps from number `from_step` on, as many as an answer can hold."""
-        steps = within_bytes(self.steps[asked.from_step - 1 :], MAX_ANSWER_BYTES)
-        if len(steps) == 1:  # however large one step is
-            steps = [_clipped(steps[0])]
-        lists = {
-            "requests": self.open_requests(MAX_LISTED_BYTES),
-            "decisions": within_bytes(self.decisions, MAX_LISTED_BYTES),
-            "effects": within_bytes(self.effects, MAX_LISTED_BYTES),
-            "messages": within_bytes(self.view().messages, MAX_LISTED_BYTES),
-            "artifacts": within_bytes(self.artifacts, MAX_LISTED_BYTES),
-            "compactions": within_bytes(self.compactions, MAX_LISTED_BYTES),
-        }
-        return self.view().model_copy(update={"steps": steps, **lists})
-
-    def open_requests(self, max_bytes: int = MAX_ANSWER_BYTES) -> list[Request]:
-        """The oldest open requests, as many as an answer can hold: when they are decided the others follow."""
-        return within_bytes(list(self.requests.values()), max_bytes)
-
-
-def as_fork(given: ForkInput | None) -> Fork | None:
-    """Where a run was forked from, without what only its beginning needs."""
-    return given and Fork(run=given.run, at=given.at, by=given.by, writes=given.writes, changed=given.changed)
-
-
-def within_bytes(records: Sequence[ModelT], max_bytes: int) -> list[ModelT]:
-    """The first of the records, at least one, whose JSON stays below `max_bytes`."""
-    found: list[ModelT] = []
-    size = 0
-    for record in records:
-        size += len(record.model_dump_json().encode())
-        if found and size > max_bytes:
-            break
-        found.append(record)
-    return found
-
 
 def _mark_undone(records: list[Any], call: str) -> None:
     for at, record in enumerate(records):
         if (record.input.call if isinstance(record, DoneCall) else record.call) == call:
             records[at] = record.model_copy(update={"undone": True})
-
-
-def _clipped(step: StepRecord) -> StepRecord:
-    """The step, with less of its calls' arguments where it would not fit into an answer."""
-    if len(step.model_dump_json().encode()) <= MAX_ANSWER_BYTES:
-        return step
-    calls = [
-        call.model_copy(update={"arguments": clip(call.arguments, MAX_LISTED_ARGUMENTS)})
-        for call in step.calls
-    ]
-    return step.model_copy(update={"calls": calls})

@@ -14,7 +14,7 @@ from holdfast import Agent, Approval, Call, Client, Finish, Limits, PlanView, Ru
 from holdfast.artifacts import VARIABLE
 from holdfast.errors import UsageError
 from holdfast.testing import DevServer, dev_server
-from tests.faults.changed_run import ChangedRun
+from tests.changed_run import PinnedChangedRun
 from tests.stage import unique
 from workers.replay import replay
 
@@ -69,7 +69,7 @@ async def build(server: DevServer, queue: str, deployment: str, build_id: str) -
     temporal = await server.connect()
     with pytest.MonkeyPatch.context() as patch:
         if build_id == NEW:
-            patch.setattr("workers.agent_worker.PinnedRun", ChangedRun)
+            patch.setattr("workers.agent_worker.PinnedRun", PinnedChangedRun)
         return Worker(
             temporal,
             [payer, counter],
@@ -144,7 +144,7 @@ async def test_without_versions_replaying_names_the_event(client: Client) -> Non
         await run.outcome()
     history = await client.temporal.get_workflow_handle(run.id).fetch_history()
 
-    report = await replay(history, workflow_class=ChangedRun, strict=False)
+    report = await replay(history, workflow_class=PinnedChangedRun, strict=False)
 
     assert not report.ok
     assert report.event_id is not None

@@ -17,9 +17,9 @@ from holdfast import Agent, Call, Client, Finish, PlanView, Rules, Worker, remot
 from holdfast.contracts import names
 from holdfast.contracts.health import Finding, HealthReport, HealthSettings
 from holdfast.worker import AlertSettings
+from tests.changed_run import ChangedRun
 from tests.stage import unique
 from tests.webhook import webhook
-from tests.workflows.changed_run import ChangedRun
 from workers.dev_config import packaged_dev_config
 from workers.health_schedule import schedule_check, schedule_id, unschedule_check
 

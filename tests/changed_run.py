@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RawValue
+from temporalio.common import RawValue, VersioningBehavior
 
 from holdfast.contracts import names
 from holdfast.contracts.run import RunOutcome
@@ -20,5 +20,17 @@ class ChangedRun(AgentRun):
     async def run(self, given: RawValue = NOTHING) -> RunOutcome:
         """Wait a moment, then run as ever."""
         await workflow.sleep(timedelta(milliseconds=10))
+        outcome: RunOutcome = await super().run(given)
+        return outcome
+
+
+@workflow.defn(name=names.AGENT_RUN, versioning_behavior=VersioningBehavior.PINNED)
+class PinnedChangedRun(ChangedRun):
+    """The same as versioned workers serve it, which unversioned ones cannot."""
+
+    @workflow.run
+    @any_payloads_async
+    async def run(self, given: RawValue = NOTHING) -> RunOutcome:
+        """As `ChangedRun.run`."""
         outcome: RunOutcome = await super().run(given)
         return outcome
