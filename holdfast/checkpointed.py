@@ -107,22 +107,34 @@ class Checkpointed(Steered):
 
     async def made_since(self, step: int) -> list[MadeCall]:
         """What the run has really done after a step, oldest first, and what still stands of it. Raises as `inspect`."""
-        return await self._made_since(step, (await self._past(step)).made)
+        return (await self._done_since(await self._past(step)))[0]
 
-    async def _made_since(self, step: int, before: Sequence[MadeCall]) -> list[MadeCall]:
+    async def _done_since(
+        self, past: Past, execution: str | None = None
+    ) -> tuple[list[MadeCall], list[DoneCall]]:
+        """What stands of what was done behind a step: in all runs that led to it, and what this one can take back of it.
+
+        With `execution` (Temporal's run id) as that one knows it. Raises as `inspect`.
+        """
         gone = await taken_back(self._temporal, self.id)
-        made = [
-            MadeCall.of(self.id, one)
-            for one in await self._done_calls()
-            if _step_of(one.input.call) > step
-            and not one.undone
-            and (one.input.call, one.rewound) not in gone
-        ]
-        return [*(one for one in before if one not in made), *made]
+        step, noted = past.checkpoint.total_steps, past.checkpoint.total_done_calls
+        known: list[MadeCall] = []
+        made: list[MadeCall] = []
+        done: list[DoneCall] = []
+        for number, one in enumerate(await self._done_calls(execution)):
+            known.append(MadeCall.of(self.id, one))
+            if one.undone or (one.input.call, one.rewound) in gone:
+                continue
+            if one.forgotten or _step_of(one.input.call) > step:
+                made.append(known[-1])
+            if number >= noted:
+                done.append(one)
+        return [*(one for one in past.made if one not in known), *made], done
 
-    async def _done_calls(self) -> list[DoneCall]:
-        """Every writing call that the run has made, in all its executions."""
-        parts = await self._query(names.ARCHIVED, result_type=list[ArchivedPart])
+    async def _done_calls(self, execution: str | None = None) -> list[DoneCall]:
+        """Every writing call that the run has made, in all its executions; or up to the end of one of them."""
+        query = self._query if execution is None else self._query_of(execution)
+        parts = await query(names.ARCHIVED, result_type=list[ArchivedPart])
         stop = max((part.stop for part in parts if part.kind == "done_calls"), default=0)
         found = (
             await archive.read_items(artifact_store(), parts, DoneCall, "done_calls", start=0, stop=stop)
@@ -131,7 +143,7 @@ class Checkpointed(Steered):
         )
         while True:
             asked = EffectsRequest(run=self.id, after=len(found))
-            page: list[DoneCall] = await self._query(names.EFFECTS, asked, result_type=list[DoneCall])
+            page: list[DoneCall] = await query(names.EFFECTS, asked, result_type=list[DoneCall])
             if not page:
                 return found
             found += page
@@ -206,14 +218,17 @@ class Checkpointed(Steered):
         part = part_with(parts, "steps", step)
         return part.execution if part is not None else None
 
-    async def _ask_execution(self, execution: str, at: int | None) -> tuple[ForkPoint, str]:
+    def _query_of(self, execution: str) -> Any:
         handle: WorkflowHandle[Any, Any] = self._temporal.get_workflow_handle(self.id, run_id=execution)
 
         async def query(name: str, *args: Any, result_type: Any) -> Any:
             return await handle.query(name, args=args, result_type=result_type)
 
+        return query
+
+    async def _ask_execution(self, execution: str, at: int | None) -> tuple[ForkPoint, str]:
         try:
-            return await _ask(at, query)
+            return await _ask(at, self._query_of(execution))
         except UsageError as error:
             raise UsageError(f"Run {self.id}: {error}.") from None
         except RPCError as error:

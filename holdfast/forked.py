@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import WorkflowQueryFailedError
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
 
 from holdfast.agent import Agent
 from holdfast.checkpointed import Checkpointed, laid_aside
@@ -23,7 +26,8 @@ from holdfast.contracts.requests import DecisionInput
 from holdfast.contracts.run import RunInput
 from holdfast.contracts.spec import AgentSpec
 from holdfast.contracts.state import RunCheckpoint
-from holdfast.errors import UsageError
+from holdfast.contracts.undo import DoneCall
+from holdfast.errors import NoWorkerAnswers, UsageError
 from holdfast.promises import in_words
 
 if TYPE_CHECKING:
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
 
 MAX_INPUT_CHARS = 1_800_000
 """The server takes no input of 2 MB."""
+
+MAX_SIGNAL_BYTES = 900_000
+"""Nor a signal of that size."""
 
 MAX_CARRIED_CHARS = 900_000
 """A larger checkpoint goes, but for its end, into the artifact store."""
@@ -91,7 +98,7 @@ class Forked(Checkpointed):
                 message=message,
                 answers=dict(answers or {}),
                 decisions=dict(decisions or {}),
-                made=await self._made_since(source.total_steps, past.made),
+                made=(await self._done_since(past))[0],
             )
             if why := _misfit(fork, source):
                 raise UsageError(f"Run {self.id} cannot be forked like this: {why}.")
@@ -129,8 +136,9 @@ class Forked(Checkpointed):
         """Go back to the moment after step `to`, in place: the plans and calls since then are forgotten.
 
         What the run has done since then still stands, and is returned: before it does the same again, a human is
-        asked. Undo it first (`undo(to_step=…)`) where it shall not stand. Messages, decisions and requests of the
-        time since are gone too. An open run is stopped where it is.
+        asked. Where it shall not stand, undo it first (`undo(to_step=…)`), or once the run has ended again
+        (`undo(forgotten=True)`). Messages, decisions and requests of the time since are gone too. An open run is
+        stopped where it is.
 
         Raises:
             UsageError: There is no such step, or the run has planned nothing after it.
@@ -139,8 +147,10 @@ class Forked(Checkpointed):
         """
         if not by.strip():
             raise UsageError("Say who rewinds, in `by`.")
-        made = await self.made_since(to)
+        past = await self._past(to)
+        made, done = await self._done_since(past)
         event, execution = await self._plan_after(to)
+        left = await self._handle.describe()
         await self._temporal.workflow_service.reset_workflow_execution(
             ResetWorkflowExecutionRequest(
                 namespace=self._temporal.namespace,
@@ -155,7 +165,13 @@ class Forked(Checkpointed):
                 ],
             )
         )
-        await self._signal(names.REWOUND, Rewound(to=to, by=by, reason=reason, made=made))
+        if left.close_time is None:  # it may have done more until it was stopped
+            with contextlib.suppress(NoWorkerAnswers, WorkflowQueryFailedError, RPCError):
+                made, done = await self._done_since(past, left.run_id)
+        *parts, last = _parts(done)
+        for part in parts:
+            await self._signal(names.REWOUND, Rewound(to=to, by=by, done=part, more=True))
+        await self._signal(names.REWOUND, Rewound(to=to, by=by, reason=reason, made=made, done=last))
         return made
 
     async def _plan_after(self, step: int) -> tuple[int, str]:
@@ -173,6 +189,19 @@ class Forked(Checkpointed):
         raise UsageError(
             f"Run {self.id} has planned nothing after step {step}: there is nothing to go back from."
         )
+
+
+def _parts(done: Sequence[DoneCall]) -> list[list[DoneCall]]:
+    """The calls in parts that a signal takes, at least one part."""
+    parts: list[list[DoneCall]] = [[]]
+    size = 0
+    for one in done:
+        size += len(one.model_dump_json().encode())
+        if parts[-1] and size > MAX_SIGNAL_BYTES:
+            parts.append([])
+            size = 0
+        parts[-1].append(one)
+    return parts
 
 
 def _changed(source: AgentSpec, spec: AgentSpec) -> list[str]:

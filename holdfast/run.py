@@ -218,7 +218,13 @@ class Run(Forked, Results[OutT], Generic[OutT]):
         raise DecisionRefused(f"run {self.id} is not parked")
 
     async def undo(
-        self, *, by: str, calls: list[str] | None = None, to_step: int | None = None, note: str = ""
+        self,
+        *,
+        by: str,
+        calls: list[str] | None = None,
+        to_step: int | None = None,
+        forgotten: bool = False,
+        note: str = "",
     ) -> UndoOutcome:
         """Take back what the run did, last call first, and wait until that is done.
 
@@ -229,7 +235,9 @@ class Run(Forked, Results[OutT], Generic[OutT]):
         Args:
             by: Who asks.
             calls: Ids of calls, such as `["3.1"]`; None means every call that had an effect.
-            to_step: Take back only what was done after this step.
+            to_step: Take back only what was done after this step; what it did before it was rewound counts by the
+                step that it was done in.
+            forgotten: Take back only what the run has gone back behind, when it was rewound.
             note: Why.
 
         Raises:
@@ -238,7 +246,14 @@ class Run(Forked, Results[OutT], Generic[OutT]):
         """
         if not await self._closed():
             raise UsageError(f"Run {self.id} is still open: cancel it first, or let it end.")
-        asked = UndoInput(run=self.id, by=by, calls=calls and sorted(calls), note=note, to_step=to_step)
+        asked = UndoInput(
+            run=self.id,
+            by=by,
+            calls=calls and sorted(calls),
+            note=note,
+            to_step=to_step,
+            forgotten=forgotten,
+        )
         ended = await self._handle.describe()
         return await undo(self._temporal, asked, task_queue=ended.task_queue, ended_at=ended.close_time)
 

@@ -47,7 +47,7 @@ async def undo(
 
 def _answers(before: UndoOutcome, asked: UndoInput) -> bool:
     """Whether an earlier undo did just this, and nothing of it failed."""
-    same = (before.asked, before.to_step) == (asked.calls, asked.to_step)
+    same = (before.asked, before.to_step, before.forgotten) == (asked.calls, asked.to_step, asked.forgotten)
     return same and bool(before.calls) and all(call.outcome != "failed" for call in before.calls)
 
 

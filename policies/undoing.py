@@ -10,13 +10,19 @@ def step_of(call: str) -> int:
     return int(call.partition(".")[0])
 
 
-def to_take_back(done: list[DoneCall], calls: list[str] | None, to_step: int | None) -> list[DoneCall]:
-    """The calls to take back, last first: those named, and of these only what came after step `to_step`."""
+def to_take_back(
+    done: list[DoneCall], calls: list[str] | None, to_step: int | None, *, forgotten: bool = False
+) -> list[DoneCall]:
+    """The calls to take back, last first: those named, and of these only what came after step `to_step`.
+
+    With `forgotten` only what the run has gone back behind.
+    """
     return [
         one
         for one in reversed(done)
         if (calls is None or one.input.call in calls)
         and (to_step is None or step_of(one.input.call) > to_step)
+        and (one.forgotten or not forgotten)
     ]
 
 
@@ -35,6 +41,12 @@ def in_words(undone: list[UndoneCall]) -> str:
         f"not {one.call} {one.tool}: {why_not(one)}" for one in undone if one.outcome != "undone"
     )
     return f"{told}; {left}" if left else told
+
+
+def not_known(done: Iterable[DoneCall], told: Iterable[DoneCall]) -> list[DoneCall]:
+    """Of the calls that a run is told it has made, those that it does not know: it may be told twice."""
+    known = {(one.input.call, one.rewound) for one in done}
+    return [one for one in told if (one.input.call, one.rewound) not in known]
 
 
 def why_not(one: UndoneCall) -> str:

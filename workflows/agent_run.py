@@ -72,6 +72,7 @@ class AgentRun:
             spec, cancelled = await steering.uncancelled(resolve(run_input.agent))
             state = RunState(run_input, spec)
         self._state = state
+        state.notice_reset()
         self._desk.begin(state)
         if cancelled is not None:
             await steering.wind_down(state)
@@ -98,6 +99,7 @@ class AgentRun:
         self._steering.begin(state)
         forking.mark(state)
         while state.outcome is None:
+            state.hear_of_rewind()
             await go_on_if_due(state, self._desk)
             await steering.gate(state)
             last_turn = limit_watch.last_turn(state)
@@ -361,10 +363,12 @@ class AgentRun:
         return forking.point(self._started(), asked.at, asked.start)
 
     @workflow.signal(name=names.REWOUND, description="Tell a run that was reset what it had done since")
-    @any_payloads
-    def rewound(self, told: RawValue = NOTHING) -> None:
+    @any_payloads_async
+    async def rewound(self, told: RawValue = NOTHING) -> None:
         """The run was rewound: what it did since still stands."""
-        forking.rewound(self._state, told)
+        if self._state is None:  # its first workflow task is run again
+            await workflow.wait_condition(lambda: self._state is not None)
+        forking.rewound(self._started(), told)
 
     def _started(self) -> RunState:
         if self._state is None:

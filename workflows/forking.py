@@ -17,11 +17,10 @@ from holdfast.contracts.messages import text_block
 from holdfast.contracts.requests import Decision, DecisionInput
 from holdfast.contracts.spec import ToolSpec
 from holdfast.contracts.state import ForkPoint, LoopState, RunCheckpoint, StepMark
-from policies import feedback
+from policies import feedback, undoing
 from policies.approval import Clearance
 from policies.forking import careful
 from policies.json_safety import safe, shorten
-from policies.undoing import step_of
 from workflows.answering import MAX_ANSWER_BYTES
 from workflows.any_payloads import NOTHING
 from workflows.call_execution import Answer, CallExecution
@@ -35,7 +34,7 @@ TOLD_WITHIN_SECONDS = 10.0
 
 NOT_INHERITED = (
     "last_turn", "limit", "rested_seconds", "rests_since", "archive_after", "waits_for", "account_called", "messages", "paused", "cancelled", "may_cost_usd",
-    "rewound", "rewind", "parked",
+    "rewound", "rewind", "untold", "told", "parked",
 )  # fmt: skip
 """What a fork does not take over from the run that it was forked from."""
 
@@ -100,12 +99,12 @@ def _cut(whole: RunCheckpoint, found: StepMark) -> RunCheckpoint:
             "transcript": Transcript.load(whole.transcript, "").as_of(found.messages, found.planned),
             "steps": [one for one in whole.steps if one.number <= step],
             "total_steps": step,
-            "keyed_calls": [one for one in whole.keyed_calls if step_of(one.id) <= step],
+            "keyed_calls": [one for one in whole.keyed_calls if undoing.step_of(one.id) <= step],
             "total_calls": found.calls,
             "requests": [],
             "decisions": [one for one in whole.decisions if one.at <= found.at],
             "ignored": [one for one in whole.ignored if one.at <= found.at],
-            "effects": [one for one in whole.effects if step_of(one.call) <= step],
+            "effects": [one for one in whole.effects if undoing.step_of(one.call) <= step],
             "total_effects": found.effects,
             "done_calls": [],
             "total_done_calls": found.done_calls,
@@ -256,10 +255,8 @@ async def _decided(
     return answer
 
 
-def rewound(state: RunState | None, raw: RawValue) -> None:
-    """Whoever rewound the run tells what it had done since."""
-    if state is None:
-        return
+def rewound(state: RunState, raw: RawValue) -> None:
+    """Whoever rewound the run tells what it had done since. The loop hears it at its next safe moment."""
     try:
         if raw is NOTHING:
             raise ValueError("it holds nothing")  # noqa: TRY301  # one message for all that is wrong
@@ -267,17 +264,16 @@ def rewound(state: RunState | None, raw: RawValue) -> None:
     except (ValidationError, ValueError, TypeError) as error:
         state.ignore("rewound", shorten(str(error), 500))
         return
-    state.loop.rewind = told
-    why = f": {told.reason}" if told.reason else ""
-    state.event("notice", f"rewound to step {told.to} by {told.by}{why}", {"to": told.to, "by": told.by})
-    state.show()
+    state.loop.told.append(told)
 
 
 async def with_care(state: RunState, record: CallRecord, tool: ToolSpec, clearance: Clearance) -> Clearance:
     """The clearance of a call, where the run went back behind something that it or another run had done."""
     fork = state.given.fork
-    if tool.writes and state.loop.rewound and state.loop.rewind is None:
-        await _told(state)
+    if tool.writes:
+        state.hear_of_rewind()
+        if state.loop.untold:
+            await _told(state)
     made: Iterable[MadeCall] = [
         *(fork.made if fork else ()),
         *(state.loop.rewind.made if state.loop.rewind else ()),
@@ -289,7 +285,10 @@ async def with_care(state: RunState, record: CallRecord, tool: ToolSpec, clearan
 async def _told(state: RunState) -> None:
     """A reset by hand tells nothing, so this does not wait for ever."""
     try:
-        await workflow.wait_condition(lambda: state.loop.rewind is not None, timeout=TOLD_WITHIN_SECONDS)
+        await workflow.wait_condition(
+            lambda: any(not one.more for one in state.loop.told), timeout=TOLD_WITHIN_SECONDS
+        )
     except TimeoutError:
-        state.loop.rewind = Rewound(to=len(state.steps) - 1, by="nobody")
+        state.loop.untold = False
         state.event("notice", "the run was reset, and nobody told what it had done since")
+    state.hear_of_rewind()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from temporalio import workflow
 
@@ -29,6 +29,8 @@ from holdfast.contracts.summaries import CompactionRecord
 from holdfast.contracts.undo import DoneCall, UndoneCall
 from policies import lifecycle, limits
 from policies.json_safety import brief, clip, shorten
+from policies.seeds import first_seed
+from policies.undoing import not_known
 from workflows import on_display
 from workflows.answering import MAX_LISTED_ARGUMENTS, MAX_LISTED_BYTES, within_bytes
 from workflows.log import Log
@@ -78,7 +80,29 @@ class RunState:
 
     def _reseeded(self, seed: int) -> None:
         """Temporal gives another seed after a reset, and never else: calls made from here on get keys of their own."""
-        self.loop.rewound = f"{seed & 0xFFFFFF:06x}"
+        self.loop.rewound, self.loop.untold = f"{seed & 0xFFFFFF:06x}", True
+
+    def notice_reset(self) -> None:
+        """Called once the state is there: where the very first workflow task is run again, the other seed came before."""
+        if workflow.random_seed() != first_seed(workflow.info().original_execution_run_id):
+            self._reseeded(workflow.random_seed())
+
+    def hear_of_rewind(self) -> None:
+        """Take in what the run was told it had done before it was rewound: that still stands, and can be taken back.
+
+        Not when it is told, which may be before the results are noted that it was rewound behind.
+        """
+        heard, self.loop.told = self.loop.told, []
+        for told in heard:
+            for one in not_known(self.done_calls.held, told.done):
+                self.done_calls.append(one.model_copy(update={"forgotten": True}))
+            if told.more:
+                continue
+            self.loop.rewind, self.loop.untold = told.model_copy(update={"done": []}), False
+            why = f": {told.reason}" if told.reason else ""
+            stands = f" ({len(told.made)} writes made since then stand)" if told.made else ""
+            text = f"rewound to step {told.to} by {told.by}{stands}{why}"
+            self.event("notice", text, {"to": told.to, "by": told.by})
 
     @property
     def key_scope(self) -> str:
@@ -213,6 +237,7 @@ class RunState:
         failure: Failure | None = None,
     ) -> RunOutcome:
         """End the run. What it has to show is kept, whatever the status."""
+        self.hear_of_rewind()
         self.outcome = RunOutcome(
             run=self.run,
             agent=self.spec.name,
@@ -250,12 +275,13 @@ class RunState:
         text = f"{found.outcome} {found.call} {found.tool}"
         self.event("notice", f"rollback: {text}", found.model_dump(mode="json"))
         if found.outcome == "undone":
-            _mark_undone(self.done_calls.held, found.call)
-            _mark_undone(self.effects, found.call)
+            self._mark_undone(found)
         self.show()
 
-
-def _mark_undone(records: list[Any], call: str) -> None:
-    for at, record in enumerate(records):
-        if (record.input.call if isinstance(record, DoneCall) else record.call) == call:
-            records[at] = record.model_copy(update={"undone": True})
+    def _mark_undone(self, found: UndoneCall) -> None:
+        for at, done in enumerate(self.done_calls.held):
+            if (done.input.call, done.rewound) == (found.call, found.rewound):
+                self.done_calls.held[at] = done.model_copy(update={"undone": True})
+        for at, effect in enumerate(self.effects):  # these are of the steps that the run has
+            if effect.call == found.call and not found.forgotten:
+                self.effects[at] = effect.model_copy(update={"undone": True})

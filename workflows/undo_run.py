@@ -29,7 +29,9 @@ class UndoRun:
         asked = read_input(given, UndoInput, start=STARTED_WITH)
         before = {(one.call, one.rewound): one for one in asked.earlier if one.outcome == "undone"}
         undone: list[UndoneCall] = []
-        for done in undoing.to_take_back(await _known(asked), asked.calls, asked.to_step):
+        for done in undoing.to_take_back(
+            await _known(asked), asked.calls, asked.to_step, forgotten=asked.forgotten
+        ):
             found = before.pop((done.input.call, done.rewound), None)
             undone.append(await take_back(done) if found is None else found)
             workflow.set_current_details(undoing.in_words(undone))
@@ -40,6 +42,7 @@ class UndoRun:
             calls=undone,
             asked=asked.calls,
             to_step=asked.to_step,
+            forgotten=asked.forgotten,
             earlier=list(before.values()),
         )
 

@@ -20,7 +20,9 @@ from workflows.run_state import RunState
 async def take_back(done: DoneCall) -> UndoneCall:
     """Run the call's undo, tried again as its tool says; what came of it."""
     tool = done.tool.name
-    found = UndoneCall(call=done.input.call, tool=tool, outcome="undone", rewound=done.rewound)
+    found = UndoneCall(
+        call=done.input.call, tool=tool, outcome="undone", rewound=done.rewound, forgotten=done.forgotten
+    )
     if done.undone:
         return found
     if not done.tool.has_undo:
@@ -66,17 +68,17 @@ async def roll_back(state: RunState, desk: HumanDesk) -> None:
     was taken back and what was not is part of the outcome, also when the run is cancelled meanwhile.
     """
     state.move("acting")
-    results: dict[str, UndoneCall] = {}
+    results: dict[tuple[str, str], UndoneCall] = {}
     try:
         archived = state.done_calls.start > 0
         made = await done_calls_of(state.run) if archived else state.done_calls.held
         pending = undoing.to_take_back(made, None, None)
         while pending:
             for done in pending:
-                results[done.input.call] = found = await take_back(done)
+                results[done.input.call, done.rewound] = found = await take_back(done)
                 state.undone(found)
-            left = {one.call for one in undoing.failed(results.values())}
-            pending = [done for done in pending if done.input.call in left]
+            left = {(one.call, one.rewound) for one in undoing.failed(results.values())}
+            pending = [done for done in pending if (done.input.call, done.rewound) in left]
             if pending and not await _try_again(state, desk, list(results.values())):
                 break
     except CancelledError:

@@ -22,7 +22,8 @@ _FORK = """\
 
 _REWIND = """\
   holdfast rewind ticket-88 --to 3 --reason 'it went astray'
-  holdfast undo ticket-88 --to 3     first, where its effects shall go too"""
+  holdfast undo ticket-88 --to 3       first, where its effects shall go too
+  holdfast undo ticket-88 --forgotten  or then, once it has ended again"""
 
 _DIFF = """\
   holdfast diff ticket-88 ticket-88-fork-1a2b3c4d"""
@@ -125,7 +126,8 @@ def _add_rewind(app: typer.Typer) -> None:
         """Go back to an earlier step, in place, and plan from there anew.
 
         Says first what the run has done since then: that still stands, and is asked about before it is done
-        again. Undo it first where it shall not stand. Messages and decisions of the time since are gone too.
+        again. Where it shall not stand, undo it first, or once the run has ended again. Messages and decisions of the
+        time since are gone too.
         """
         client = await server.client()
         found = client.run(run)
@@ -138,13 +140,16 @@ def _add_rewind(app: typer.Typer) -> None:
             if as_json or not sys.stdin.isatty():
                 raise UsageError("Not rewound: nobody is there to be asked. Give --yes.")
             confirm(f"Rewind {run} to step {to}?")
-        await found.rewind(to=to, by=by, reason=reason)
+        made = await found.rewind(to=to, by=by, reason=reason)
         if as_json:
             print(json.dumps({"run": run, "to": to, "made": [one.model_dump(mode="json") for one in made]}))
             return None
-        from holdfast.cli.rendering.screen import line, out
+        from holdfast.cli.rendering.screen import line, out, unwrapped
 
         line(out(), "Rewound. ", (f"holdfast show {run} --follow{server.flags}", "cyan"))
+        if any(one.reversible for one in made):
+            line(out(), "Where what it did since shall not stand, once it has ended again:")
+            unwrapped(out(), "  ", (f"holdfast undo {run} --forgotten{server.flags}", "cyan"))
         return None
 
 
@@ -200,7 +205,7 @@ def _print_made(made: list[MadeCall], run: str, undo: str, to: int) -> None:
         shown = f"{one.tool} {one_line(one.shown)}"
         line(out(), shown, (f"  {kind}{whose}", "dim"), indent=7, label=(f"  {one.call}", "dim"))
     if any(one.reversible for one in made):
-        line(out(), "Where it shall not stand, undo it first, once the run has ended:")
+        line(out(), "Where it shall not stand, undo it before you rewind, if the run has ended:")
         unwrapped(out(), "  ", (undo, "cyan"))
 
 

@@ -17,6 +17,7 @@ _EXAMPLES = """\
   holdfast undo ticket-88                        all that it did
   holdfast undo ticket-88 --call 3.1 --call 3.2  only what these calls did
   holdfast undo ticket-88 --to 3                 what it did after step 3
+  holdfast undo ticket-88 --forgotten            what it did before it was rewound
   holdfast undo ticket-88 --note "wrong region\""""
 
 
@@ -40,6 +41,9 @@ def add_to(app: typer.Typer) -> None:
             int | None,
             typer.Option("--to", metavar="STEP", min=0, help="Only what was done after this step."),
         ] = None,
+        forgotten: Annotated[
+            bool, typer.Option("--forgotten", help="Only what it has gone back behind, by a rewind.")
+        ] = False,
         note: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with the undo.")] = "",
         as_json: AsJson = False,
     ) -> int | None:
@@ -60,7 +64,9 @@ def add_to(app: typer.Typer) -> None:
                 f"Not undone: no worker answers on task queue {execution.task_queue!r}. Start one with the agent's "
                 "tools (`holdfast worker package.module`), and ask again."
             )
-        outcome = await client.run(run).undo(by=by, calls=calls or None, to_step=to, note=note)
+        outcome = await client.run(run).undo(
+            by=by, calls=calls or None, to_step=to, forgotten=forgotten, note=note
+        )
         if as_json:
             print(outcome.model_dump_json(indent=2))
         else:
@@ -76,7 +82,8 @@ def _print(outcome: UndoOutcome) -> None:
         line(console, f"Run {outcome.run} changed nothing that could be undone.")
     for one in outcome.calls:
         style = "green" if one.outcome == "undone" else "red"
-        line(console, (one.outcome, style), f"  {one.call} {one.tool}", _why(one))
+        when = " (before it was rewound)" if one.forgotten else ""
+        line(console, (one.outcome, style), f"  {one.call} {one.tool}{when}", _why(one))
 
 
 def _why(one: UndoneCall) -> str:

@@ -88,3 +88,7 @@ class Rewound(Contract):
     by: str
     reason: str = ""
     made: list[MadeCall] = []
+    done: list[DoneCall] = []
+    """What it can take back of that; the run keeps it among its own calls."""
+    more: bool = False
+    """The rest of `done` follows in another one, and so does `made`."""

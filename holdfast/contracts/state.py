@@ -84,7 +84,11 @@ class LoopState(Record):
     rewound: str = ""
     """Tells keys of calls made after a rewind from those made before it; empty while there was none."""
     rewind: Rewound | None = None
-    """The last rewind, as whoever asked for it told it."""
+    """The last rewind, as whoever asked for it told it; without what it can take back, which is in its done calls."""
+    untold: bool = False
+    """It was reset, and has not heard yet what it had done since."""
+    told: list[Rewound] = []
+    """What it was told of its rewinds and has not taken in yet."""
 
 
 class StepMark(Record):

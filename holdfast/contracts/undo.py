@@ -22,6 +22,8 @@ class UndoneCall(Contract):
     failure: Failure | None = None
     rewound: str = ""
     """As of the `DoneCall`."""
+    forgotten: bool = False
+    """As of the `DoneCall`."""
 
 
 class UndoInput(Contract):
@@ -39,6 +41,8 @@ class UndoInput(Contract):
     note: str = ""
     to_step: int | None = Field(default=None, ge=0)
     earlier: list[UndoneCall] = []
+    forgotten: bool = False
+    """Only what the run has gone back behind, by a rewind."""
 
 
 class DoneCall(Contract):
@@ -51,6 +55,8 @@ class DoneCall(Contract):
     """The run itself has taken it back."""
     rewound: str = ""
     """Tells a call made after a rewind from one of the same id before it; empty where there was none."""
+    forgotten: bool = False
+    """The run has gone back behind it, by a rewind: it is no more part of its steps, and stands all the same."""
 
 
 class EffectsRequest(Contract):
@@ -71,5 +77,7 @@ class UndoOutcome(Contract):
     """The calls that were named; None: all of them."""
     to_step: int | None = None
     """Only what was done after this step was to be taken back."""
+    forgotten: bool = False
+    """Only what the run has gone back behind was to be taken back."""
     earlier: list[UndoneCall] = []
     """What earlier undos of the run had taken back beside these."""

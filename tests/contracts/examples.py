@@ -210,7 +210,10 @@ STEP = run.StepRecord(
     position=5,
     calls=[CALL],
 )
-UNDONE = undo.UndoneCall(call="3.1", tool="ec2.stop", outcome="failed", failure=FAILURE, rewound="ab12cd")
+UNDONE = undo.UndoneCall(
+    call="3.1", tool="ec2.stop", outcome="failed", failure=FAILURE, rewound="ab12cd", forgotten=True
+)
+DONE_CALL = undo.DoneCall(input=TOOL_INPUT, tool=STOP, undone=True, rewound="ab12cd", forgotten=True)
 OUTCOME = run.RunOutcome(
     run="ticket-88",
     agent="cloud-costs",
@@ -263,7 +266,7 @@ def examples() -> dict[str, BaseModel]:
             choice="approve",
         ),
         "Defect": plans.Defect(block=2, message="it is no JSON"),
-        "DoneCall": undo.DoneCall(input=TOOL_INPUT, tool=STOP, undone=True, rewound="ab12cd"),
+        "DoneCall": DONE_CALL,
         "EffectRecord": EFFECT,
         "EffectsRequest": undo.EffectsRequest(run="ticket-88", after=7),
         "EventsRequest": run.EventsRequest(after=7, limit=9),
@@ -345,7 +348,13 @@ def examples() -> dict[str, BaseModel]:
         "ToolInput": TOOL_INPUT,
         "ToolSpec": STOP,
         "UndoInput": undo.UndoInput(
-            run="ticket-88", by="dana", calls=["3.1"], note="a mistake", to_step=2, earlier=[UNDONE]
+            run="ticket-88",
+            by="dana",
+            calls=["3.1"],
+            note="a mistake",
+            to_step=2,
+            earlier=[UNDONE],
+            forgotten=True,
         ),
         "UndoOutcome": undo.UndoOutcome(
             run="ticket-88",
@@ -355,6 +364,7 @@ def examples() -> dict[str, BaseModel]:
             asked=["3.1"],
             to_step=2,
             earlier=[UNDONE],
+            forgotten=True,
         ),
         "UndoneCall": UNDONE,
         "Usage": USAGE,

@@ -6,13 +6,15 @@ from decimal import Decimal
 
 from pydantic import BaseModel
 
+from holdfast.contracts.calls import ToolInput
 from holdfast.contracts.forks import CheckpointRequest, Fork, ForkInput, MadeCall, Rewound
 from holdfast.contracts.messages import user_text
 from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import DecisionInput
 from holdfast.contracts.run import Carried, RunInput, RunView
-from holdfast.contracts.spec import AgentSpec, ModelRung
+from holdfast.contracts.spec import AgentSpec, ModelRung, ToolSpec
 from holdfast.contracts.state import ForkPoint, LoopState, StepMark
+from holdfast.contracts.undo import DoneCall
 
 MADE = MadeCall(
     run="ticket-88",
@@ -31,8 +33,21 @@ FORK_INPUT = ForkInput(
     decisions={"3.2-approval-ab12cd34": DecisionInput(by="dana", choice="reject", reason="no")},
     made=[MADE],
 )
-REWOUND = Rewound(to=3, by="dana", reason="it went astray", made=[MADE])
-LOOP = LoopState(forked=True, rewound="ab12cd", rewind=REWOUND)
+DONE = DoneCall(
+    input=ToolInput(
+        run="ticket-88",
+        call="4.1",
+        agent="a",
+        digest="0123",
+        tool="stop",
+        arguments={"machine": "a"},
+        idempotency_key="ticket-88/4.1",
+    ),
+    tool=ToolSpec(name="stop", effect="reversible", has_undo=True, input_schema={"type": "object"}),
+    forgotten=True,
+)
+REWOUND = Rewound(to=3, by="dana", reason="it went astray", made=[MADE], done=[DONE], more=True)
+LOOP = LoopState(forked=True, rewound="ab12cd", rewind=REWOUND, untold=True, told=[REWOUND])
 CARRIED = Carried(execution=2, step=3, data="eJyrVkrLz1eyUkpKLFKqBQAdQQQw")
 
 EXAMPLES: dict[str, BaseModel] = {

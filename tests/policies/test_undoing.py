@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.undo import DoneCall, UndoneCall
-from policies.undoing import failed, in_words, step_of, to_take_back, why_not
+from policies.undoing import failed, in_words, not_known, step_of, to_take_back, why_not
 from tests.contracts.examples import STOP, TOOL_INPUT
 
 DONE = [
@@ -42,6 +42,20 @@ def test_calls_are_taken_back_last_first(
 ) -> None:
     """All of them, those that are named, or those after a step."""
     assert [one.input.call for one in to_take_back(DONE, calls, to_step)] == found
+
+
+def test_what_a_run_went_back_behind_is_told_apart() -> None:
+    """Alone or with the rest, by the steps in which it was done; told twice it is known once."""
+    left = [one.model_copy(update={"forgotten": True}) for one in DONE[2:]]
+    again = DONE[2].model_copy(update={"rewound": "ab12cd"})
+    log = [*DONE[:2], *left, again]
+    assert to_take_back(log, None, None, forgotten=True) == left[::-1]
+    assert to_take_back(log, None, 2, forgotten=True) == left[1:]
+    assert to_take_back(log, ["2.2"], None) == [again, left[0]]
+    assert not_known(log, [*DONE, again]) == []
+    assert not_known(log, [DONE[0], DONE[3].model_copy(update={"rewound": "ab12cd"})]) == [
+        DONE[3].model_copy(update={"rewound": "ab12cd"})
+    ]
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,9 @@ async def test_it_goes_back_over_its_executions(here: SetStage, impatient: Tempo
         assert "this run has done this already before it was rewound, as call 4.1" in request.why
         await run.cancel()
         assert [one.call for one in (await run.outcome()).effects] == ["1.1", "2.1", "3.1"]
-        assert [one.call for one in (await run.undo(by="dana")).calls] == ["3.1", "2.1", "1.1"]
+        assert [one.call for one in (await run.undo(by="dana")).calls] == [
+            f"{n}.1" for n in range(STEPS, 0, -1)
+        ]
 
 
 async def test_a_worker_that_has_forgotten_reads_what_was_laid_aside(here: SetStage) -> None:
