@@ -14,6 +14,7 @@ from pydantic import BaseModel
 import holdfast.contracts
 from holdfast.contracts import artifacts, base, calls, messages, plans, requests, run, spec, steering, undo
 from holdfast.contracts.compacting import CompactionSpec
+from tests.contracts.examples_checkpoints import UNDONE
 from tests.contracts.examples_context import COMPACTED
 from tests.contracts.examples_parked import NOTE
 
@@ -210,9 +211,6 @@ STEP = run.StepRecord(
     position=5,
     calls=[CALL],
 )
-UNDONE = undo.UndoneCall(
-    call="3.1", tool="ec2.stop", outcome="failed", failure=FAILURE, rewound="ab12cd", forgotten=True
-)
 DONE_CALL = undo.DoneCall(input=TOOL_INPUT, tool=STOP, undone=True, rewound="ab12cd", forgotten=True)
 OUTCOME = run.RunOutcome(
     run="ticket-88",
@@ -347,26 +345,6 @@ def examples() -> dict[str, BaseModel]:
         "StepRecord": STEP,
         "ToolInput": TOOL_INPUT,
         "ToolSpec": STOP,
-        "UndoInput": undo.UndoInput(
-            run="ticket-88",
-            by="dana",
-            calls=["3.1"],
-            note="a mistake",
-            to_step=2,
-            earlier=[UNDONE],
-            forgotten=True,
-        ),
-        "UndoOutcome": undo.UndoOutcome(
-            run="ticket-88",
-            by="dana",
-            note="a mistake",
-            calls=[UNDONE],
-            asked=["3.1"],
-            to_step=2,
-            earlier=[UNDONE],
-            forgotten=True,
-        ),
-        "UndoneCall": UNDONE,
         "Usage": USAGE,
         "Verdict": VERDICT,
         "VettedCall": VETTED,

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from pydantic import BaseModel
 
-from holdfast.contracts.calls import ToolInput
+from holdfast.contracts.calls import Failure, ToolInput
 from holdfast.contracts.forks import CheckpointRequest, Fork, ForkInput, MadeCall, Rewound
 from holdfast.contracts.messages import user_text
 from holdfast.contracts.plans import Usage
@@ -14,7 +14,7 @@ from holdfast.contracts.requests import DecisionInput
 from holdfast.contracts.run import Carried, RunInput, RunView
 from holdfast.contracts.spec import AgentSpec, ModelRung, ToolSpec
 from holdfast.contracts.state import ForkPoint, LoopState, StepMark
-from holdfast.contracts.undo import DoneCall
+from holdfast.contracts.undo import DoneCall, UndoInput, UndoneCall, UndoOutcome
 
 MADE = MadeCall(
     run="ticket-88",
@@ -44,6 +44,14 @@ DONE = DoneCall(
         idempotency_key="ticket-88/4.1",
     ),
     tool=ToolSpec(name="stop", effect="reversible", has_undo=True, input_schema={"type": "object"}),
+    forgotten=True,
+)
+UNDONE = UndoneCall(
+    call="3.1",
+    tool="ec2.stop",
+    outcome="failed",
+    failure=Failure(kind="transient", message="it is down", error="ConnectTimeout"),
+    rewound="ab12cd",
     forgotten=True,
 )
 REWOUND = Rewound(to=3, by="dana", reason="it went astray", made=[MADE], done=[DONE], more=True)
@@ -100,4 +108,24 @@ EXAMPLES: dict[str, BaseModel] = {
         context_tokens=900,
         ended=True,
     ),
+    "UndoInput": UndoInput(
+        run="ticket-88",
+        by="dana",
+        calls=["3.1"],
+        note="a mistake",
+        to_step=2,
+        earlier=[UNDONE],
+        forgotten=True,
+    ),
+    "UndoOutcome": UndoOutcome(
+        run="ticket-88",
+        by="dana",
+        note="a mistake",
+        calls=[UNDONE],
+        asked=["3.1"],
+        to_step=2,
+        earlier=[UNDONE],
+        forgotten=True,
+    ),
+    "UndoneCall": UNDONE,
 }
