@@ -179,3 +179,9 @@ def test_where_a_run_came_from_is_said() -> None:
     assert (
         "Rewound to step 1 by dana: the \\*wrong\\* one. What was done since still stands: 2.1 stop." in shown
     )
+
+
+def test_what_cannot_be_seen_is_spelled_out() -> None:
+    """Marks that reorder or hide letters could make an approval look like another one."""
+    shown = details(a_view(requests=[a_request(tool="stop", arguments={"to\u202e": "a\u200bb\u202e"})]))
+    assert '- to\\\\u202e: `"a\\u200bb\\u202e"`' in shown

@@ -147,7 +147,12 @@ def print_arguments(console: Console, request: Request, *, indent: int) -> None:
     arguments = request.arguments or {}
     width = min(24, max((len(key) for key in arguments), default=0))
     for key, value in arguments.items():
-        line(console, (f"{safe(key):<{width}}  ", "dim"), words.as_json(value), indent=indent)
+        line(
+            console,
+            words.as_json(value),
+            indent=indent + width + 2,
+            label=(f"{' ' * indent}{safe(key)}  ", "dim"),
+        )
 
 
 def print_inbox(console: Console, requests: Sequence[Request], *, by: str, flags: str) -> None:

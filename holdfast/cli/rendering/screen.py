@@ -7,19 +7,16 @@ a width that nobody sees.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import IO
 
 from rich.console import Console
 from rich.text import Text
 
+from policies.markdown import visible
+
 PIPED_WIDTH = 400
 Part = str | tuple[str, str]
-
-_UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
 
 
 def out() -> Console:
@@ -44,12 +41,8 @@ def _console(stream: IO[str]) -> Console:
 
 
 def safe(text: str) -> str:
-    """Text of a run as a terminal may show it.
-
-    Models and tools write it: control characters, which could recolour or rewrite the screen, and marks that
-    reorder or hide letters, which could make an approval look like another one, are spelled out.
-    """
-    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
+    """Text of a run as a terminal may show it: models and tools write it, and it could rewrite the screen."""
+    return visible(text)
 
 
 def one_line(text: str, limit: int | None = None) -> str:
