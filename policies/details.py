@@ -168,7 +168,7 @@ def _request_lines(request: Request) -> list[str]:
         f"### Waiting for {quoted(request.by, 100)}: {request.kind.replace('_', ' ')}",
         f"Why: {quoted(request.why, 500)}" + (" (dry run: nothing will change)" if request.dry_run else ""),
         "",
-        *([span(request.tool), *_fields(request.arguments or {}), ""] if request.tool else []),
+        *([span(request.tool), "", *_fields(request.arguments or {}), ""] if request.tool else []),
         *([f"{unanswered} if unanswered by {moment(request.deadline)}.", ""] if request.deadline else []),
         f"Here: More Actions, Send a Signal, name `{name}`"
         + (f" (or `{request.choices[1]}`)" if len(request.choices) > 1 else "")

@@ -61,7 +61,7 @@ def signal_command(request: Request) -> str:
     """The command that answers a request, for whoever has only the Temporal CLI."""
     name, body = signal_of(request)
     run = f"temporal workflow signal \\\n  --workflow-id {shell_quoted(request.run)} \\\n"
-    return f"{run}  --name {name} --input {shell_quoted(body)}"
+    return f"{run}  --name {name} \\\n  --input {shell_quoted(body)}"
 
 
 def shell_quoted(text: str) -> str:

@@ -90,7 +90,7 @@ def test_details_say_what_a_person_needs() -> None:
         "**a** is **waiting** · 2 steps · $0.5000 · 1,234 tokens · for ana",
         "> Stop all of it.",
         "### Waiting for finops: approval\nWhy: it costs money",
-        '`stop`\n- id: `"i-1"`\n',
+        '`stop`\n\n- id: `"i-1"`\n',
         "Denied if unanswered by 2026-11-22 00:00 UTC.",
         "temporal workflow signal \\\n  --workflow-id r \\\n",
         "### Step 2\nPlanned by m, rung 2 of the ladder: I stop it.",
