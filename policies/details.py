@@ -10,8 +10,7 @@ from holdfast.contracts.run import RunOutcome, RunView, StepRecord
 from holdfast.contracts.steering import Pause, PersonMessage
 from policies import labels
 from policies.json_safety import brief, shorten
-from policies.limits import money
-from policies.markdown import block, moment, paragraph, quoted, span
+from policies.markdown import block, dollars, moment, paragraph, quoted, span
 
 MAX_REQUESTS_SHOWN = 10
 MAX_STEPS_SHOWN = 5
@@ -31,7 +30,7 @@ def _head_lines(view: RunView) -> list[str]:
     usage, steps = view.usage, _steps(view)
     lines = [
         f"**{quoted(view.agent, 100)}** is **{view.status}** · {steps} step{'' if steps == 1 else 's'}"
-        f" · {money(usage.cost_usd)} · {usage.tokens:,} tokens"
+        f" · {dollars(usage.cost_usd)} · {usage.tokens:,} tokens"
         + (f" · for {quoted(view.user, 100)}" if view.user else "")
         + (" · dry run" if view.dry_run else ""),
         "",
@@ -102,7 +101,7 @@ def _failure_line(failure: Failure) -> str:
 
 def _step_lines(step: StepRecord) -> list[str]:
     rung = f", rung {step.rung + 1} of the ladder" if step.rung else ""
-    cost = f", {money(step.usage.cost_usd)}" if step.usage.cost_usd else ""
+    cost = f", {dollars(step.usage.cost_usd)}" if step.usage.cost_usd else ""
     said = f": {quoted(step.text, 300)}" if step.text else ""
     lines = [f"### Step {step.number}", f"Planned by {quoted(step.planner, 100)}{rung}{cost}{said}", ""]
     lines += map(_failure_line, step.failures[-MAX_FAILURES_SHOWN:])

@@ -7,8 +7,7 @@ from holdfast.contracts.accounts import AccountView
 from holdfast.contracts.alerts import Alert, AlertOutcome
 from holdfast.contracts.breakers import Breaker
 from holdfast.contracts.health import HealthReport
-from policies.limits import money
-from policies.markdown import moment, quoted, span
+from policies.markdown import dollars, moment, quoted, span
 
 MAX_SHOWN = 30
 """Lines of one list."""
@@ -16,9 +15,9 @@ MAX_SHOWN = 30
 
 def of_account(view: AccountView) -> str:
     """What has been spent today, of how much, and who waits for room."""
-    unknown = f" ({money(view.presumed_usd)} of it presumed)" if view.presumed_usd else ""
-    spent = f"{money(view.spent_usd)} spent{unknown} of {money(view.limit_usd)}"
-    kept = f"{money(view.reserved_usd)} set aside for calls under way"
+    unknown = f" ({dollars(view.presumed_usd)} of it presumed)" if view.presumed_usd else ""
+    spent = f"{dollars(view.spent_usd)} spent{unknown} of {dollars(view.limit_usd)}"
+    kept = f"{dollars(view.reserved_usd)} set aside for calls under way"
     by = f"set by {quoted(view.set_by, 100)}" if view.set_by else "the agents' own"
     lines = [
         f"Account **{quoted(view.account, 200)}** on {view.day} (UTC): {spent}, {kept}. The limit is {by}."

@@ -1,11 +1,13 @@
 """Text of others within Markdown: what a model, a tool or a user wrote is shown as it was written, and says no more."""
 
 import re
+from decimal import Decimal
 
 from policies.json_safety import brief
+from policies.limits import money
 
-_SPEAKING = re.compile(r"[\\`*\[\]<>|~&#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[-+=](?=\s|$|[-+=])")
-"""What Markdown would take for more than a character."""
+_SPEAKING = re.compile(r"[\\`*\[\]<>|~&#$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[-+=](?=\s|$|[-+=])")
+"""What Markdown would take for more than a character. Between two dollar signs the UI sees a formula."""
 
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
@@ -50,6 +52,11 @@ def block(text: str) -> list[str]:
     text = visible(text)
     fence = "`" * (1 + max([2, *map(len, _BACKTICKS.findall(text))]))
     return [fence, text, fence]
+
+
+def dollars(usd: Decimal) -> str:
+    """USD as people read it."""
+    return f"\\{money(usd)}"
 
 
 def moment(at: str) -> str:

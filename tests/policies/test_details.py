@@ -87,7 +87,7 @@ def test_details_say_what_a_person_needs() -> None:
         )
     )
     for words in (
-        "**a** is **waiting** · 2 steps · $0.5000 · 1,234 tokens · for ana",
+        "**a** is **waiting** · 2 steps · \\$0.5000 · 1,234 tokens · for ana",
         "> Stop all of it.",
         "### Waiting for finops: approval\nWhy: it costs money",
         '`stop`\n\n- id: `"i-1"`\n',

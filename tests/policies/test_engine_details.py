@@ -36,8 +36,8 @@ BREAKERS = [
 @pytest.mark.parametrize(
     "shown,words",
     [
-        (of_account(ACCOUNT), "**user/ana** on 2026-11-25 (UTC): $0.2500 spent ($0.0500 of it presumed) of $1.00"),
-        (of_account(ACCOUNT), "$0.1000 set aside for calls under way. The limit is the agents' own."),
+        (of_account(ACCOUNT), "**user/ana** on 2026-11-25 (UTC): \\$0.2500 spent (\\$0.0500 of it presumed) of \\$1.00"),
+        (of_account(ACCOUNT), "\\$0.1000 set aside for calls under way. The limit is the agents' own."),
         (of_account(ACCOUNT), "### 1 waiting for room\n- `ticket-90`"),
         (of_account(ACCOUNT.model_copy(update={"set_by": "dana"})), "The limit is set by dana."),
         (of_breakers(BREAKERS), "- `model:claude` **open**, 5 failures in a row, a trial after 2026-11-25 12:10 UTC"),

@@ -66,7 +66,7 @@ async def test_what_a_run_costs_is_taken_from_its_users_account(stage: SetStage)
         view = await shown(on, f"user/{user}")
         handle = on.client.temporal.get_workflow_handle(f"{ACCOUNT_PREFIX}user/{user}")
         details = (await handle.query("__temporal_workflow_metadata")).current_details
-    assert "$0.0900 spent of $1.00, $0.0000 set aside" in details
+    assert r"\$0.0900 spent of \$1.00, \$0.0000 set aside" in details
     assert round(view.spent_usd, 3) == Decimal("0.090")
     assert (view.reserved_usd, view.presumed_usd, view.limit_usd) == (ZERO, ZERO, Decimal(1))
 
