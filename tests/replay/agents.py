@@ -26,6 +26,7 @@ from holdfast import (
     Rules,
     ToolContext,
     Transient,
+    Unauthorised,
     Verdict,
     arg,
     remote_tool,
@@ -77,6 +78,14 @@ async def read_log(page: int) -> str:
 async def stop(ctx: ToolContext, instance: str, cost: int = 0) -> str:
     """Stop an instance."""
     return f"stopped {instance}"
+
+
+@tool(effect="irreversible", approval=Approval(by="treasury"))
+async def wire(ctx: ToolContext, order: str) -> str:
+    """Wire money, behind a token that somebody must renew."""
+    if _first_time(ctx):
+        raise Unauthorised("the token expired")
+    return f"wired {order}"
 
 
 @tool(effect="irreversible", approval=Approval(by="treasury"))
@@ -193,6 +202,7 @@ reader = Agent(
 )
 payer = reader.but(name="replay-payer", tools=[look, pay, pay_soon])
 sender = reader.but(name="replay-sender", tools=[send, ship])
+teller = reader.but(name="replay-teller", tools=[look, wire, pay], autonomy="full")
 failing = reader.but(name="replay-failing", tools=[flaky])
 refunder = reader.but(name="replay-refunder", tools=[refund])
 abroad = reader.but(name="replay-abroad", tools=[convert, nobody_serves])
@@ -212,5 +222,5 @@ cautious = reader.but(name="replay-cautious", tools=[stop], on_failure="rollback
 
 AGENTS: list[Agent[Any]] = [
     by_rules, reader, payer, sender, failing, refunder, abroad, guarded, observer, with_ladder, limited, reporting,
-    asking, staffed, forgetful, cautious,
+    asking, staffed, forgetful, cautious, teller,
 ]  # fmt: skip

@@ -39,6 +39,7 @@ from tests.replay.agents import (
     reporting,
     sender,
     staffed,
+    teller,
     with_ladder,
 )
 
@@ -103,6 +104,12 @@ async def _steer(run: Run[Any]) -> None:
 async def _redrive_from_the_first_step(run: Run[Any]) -> None:
     await run.next_request(kind="parked")
     await run.redrive(by="dana", from_step=1)
+
+
+async def _approve_and_renew(run: Run[Any]) -> None:
+    await run.approve(await run.next_request(kind="approval"), by="dana", arguments={"order": "o-2"})
+    await run.next_request(kind="parked")
+    await run.redrive(by="dana", note="the token is renewed")
 
 
 def _pages(request: ModelRequest) -> Step:
@@ -302,6 +309,11 @@ SCENARIOS: Mapping[str, Scenario] = {
         reader,
         [call("look", where="attic"), fault(403), call("look", where="cellar"), finish(result="Done.")],
         _redrive_from_the_first_step,
+    ),
+    "credentials_renewed": Scenario(
+        teller,
+        [calls(("look", {"where": "vault"}), ("wire", {"order": "o-1"})), finish(result="Done.")],
+        _approve_and_renew,
     ),
     "cancelled": Scenario(payer, PAY, _cancel),
     "invalid_input": Scenario(reader, given={"agents": "replay-reader"}),
