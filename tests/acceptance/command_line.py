@@ -13,9 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.acceptance.forked_program import Mother
 from tests.acceptance.python_process import PATIENCE, REPOSITORY, PythonProcess
 
 PROGRAM = Path(sys.executable).with_name("holdfast")
+MOTHER = Mother()
+"""Of all commands of this process that are run to their end; those that go on load the program themselves."""
+
 AGENTS = "tests.acceptance.agents.parcels"
 
 
@@ -49,6 +53,11 @@ class CommandLine:
 
     def __call__(self, *arguments: str, **env: str) -> Ended:
         """Run a command to its end."""
+        if sys.platform == "linux":
+            code, out, err = MOTHER.run(
+                self._argv(arguments), cwd=self.folder, env=self._environment(env), timeout=PATIENCE * 2
+            )
+            return Ended(code, out, err)
         done = subprocess.run(
             self._argv(arguments), cwd=self.folder, env=self._environment(env), text=True,
             encoding="utf-8", capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE * 2, check=False,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.testing import DevServer
-from tests.acceptance.command_line import CommandLine
+from tests.acceptance.command_line import MOTHER, CommandLine
 
 
 def _command_line(folder: Path, server: DevServer) -> CommandLine:
@@ -17,6 +17,13 @@ def _command_line(folder: Path, server: DevServer) -> CommandLine:
     return CommandLine(
         folder, ("--address", server.address, "--task-queue", queue), {"HOLDFAST_USER": "dana"}
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_mother_that_ends() -> Iterator[None]:
+    """What runs the commands is gone when the tests are over."""
+    yield
+    MOTHER.end()
 
 
 @pytest.fixture(scope="session")
