@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holdfast.agent import Agent, Budget, Human, Limits, Model, Rules
+    from holdfast.approvals import Approval, arg
     from holdfast.client import Client, Run
     from holdfast.compacting import Compaction
     from holdfast.context import Call, CallMade, Finish, PastCall, PlanView, ProposedCall, ToolContext
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
         UsageError,
     )
     from holdfast.files import File
-    from holdfast.tools import Approval, Retry, Tool, arg, remote_tool, tool
+    from holdfast.tools import Retry, Tool, remote_tool, tool
     from holdfast.worker import Worker
 
 _HOME = {
     "Agent": "holdfast.agent",
-    "Approval": "holdfast.tools",
+    "Approval": "holdfast.approvals",
     "Budget": "holdfast.agent",
     "Call": "holdfast.context",
     "Client": "holdfast.client",
@@ -59,7 +60,7 @@ _HOME = {
     "Unauthorised": "holdfast.errors",
     "UsageError": "holdfast.errors",
     "Verdict": "holdfast.contracts.calls",
-    "arg": "holdfast.tools",
+    "arg": "holdfast.approvals",
     "remote_tool": "holdfast.tools",
     "tool": "holdfast.tools",
 }

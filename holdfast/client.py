@@ -214,7 +214,7 @@ class Client(DeadLetters):
                     return ()
 
         found = [request for requests in await asyncio.gather(*map(ask, waiting)) for request in requests]
-        return sorted((r for r in found if by is None or r.by == by), key=lambda r: r.opened_at)
+        return sorted((r for r in found if by is None or r.asks(by)), key=lambda r: r.opened_at)
 
     async def waiting(self, *, limit: int = 500) -> list[RunSummary]:
         """Open runs that ask a human something, newest first; no worker needs to be up."""

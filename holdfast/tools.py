@@ -13,17 +13,8 @@ import pydantic
 from pydantic import BaseModel, TypeAdapter
 
 from holdfast.context import ToolContext
-from holdfast.contracts.base import Json, JsonObject
-from holdfast.contracts.spec import (
-    AllOf,
-    AnyOf,
-    ApprovalSpec,
-    Compare,
-    Condition,
-    Effect,
-    RetrySpec,
-    ToolSpec,
-)
+from holdfast.contracts.base import JsonObject
+from holdfast.contracts.spec import ApprovalSpec, Effect, RetrySpec, ToolSpec
 from holdfast.errors import DefinitionError
 from holdfast.promises import (
     Guard,
@@ -33,7 +24,6 @@ from holdfast.promises import (
     check_schema,
     first_sentence,
     in_words,
-    listed,
     seconds,
     tool_spec,
 )
@@ -41,59 +31,6 @@ from holdfast.signatures import arguments_model, check_dry_run, check_refresh, h
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class arg:  # noqa: N801  # it reads as a word in a condition: arg("amount") > 100
-    """An argument of the call, to compare: `arg("monthly_cost_usd") > 100`.
-
-    Conditions join with `&` and `|`. They are data, so they hash, replay, and work for remote tools. A
-    missing argument, or one that cannot be compared, makes the condition true: the human is asked.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def _compare(self, op: Any, value: Json) -> Compare:
-        return Compare(kind="compare", argument=self._name, op=op, value=value)
-
-    def __gt__(self, value: Json) -> Compare:
-        return self._compare(">", value)
-
-    def __ge__(self, value: Json) -> Compare:
-        return self._compare(">=", value)
-
-    def __lt__(self, value: Json) -> Compare:
-        return self._compare("<", value)
-
-    def __le__(self, value: Json) -> Compare:
-        return self._compare("<=", value)
-
-    def __eq__(self, value: object) -> Compare:  # type: ignore[override]  # a condition, not a bool
-        return self._compare("==", value)
-
-    def __ne__(self, value: object) -> Compare:  # type: ignore[override]  # a condition, not a bool
-        return self._compare("!=", value)
-
-    def is_in(self, values: Sequence[Json]) -> Compare:
-        """True when the argument is one of `values`. Raises DefinitionError when they have no order."""
-        return self._compare("in", list(listed(f"arg({self._name!r}).is_in(…)", values)))
-
-    __hash__ = None  # type: ignore[assignment]  # `==` does not compare
-
-
-def Approval(  # noqa: N802  # a value an author writes; the class behind it is a contract
-    *, by: str = "operator", when: Condition | None = None, expires_in: timedelta | None = None
-) -> ApprovalSpec:
-    """A human must approve the call: who is asked, when (None: always), and how long an answer may take.
-
-    Raises DefinitionError.
-    """
-    if not by.strip():
-        raise DefinitionError("Approval: say in `by` who is asked, such as by='finops'.")
-    if when is not None and not isinstance(when, Compare | AllOf | AnyOf):
-        raise DefinitionError(f"Approval: when={when!r} is no condition, such as arg('cost_usd') > 100.")
-    expires = None if expires_in is None else seconds("Approval: expires_in", expires_in)
-    return ApprovalSpec(by=by, when=when, expires_in_seconds=expires)
 
 
 def Retry(  # noqa: N802  # a value an author writes; the class behind it is a contract

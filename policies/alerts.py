@@ -110,11 +110,11 @@ def _title(alert: Alert) -> str:
             more = f", and {alert.more} like it" if alert.more else ""
             return f"holdfast doctor: {alert.kind.replace('_', ' ')}, {alert.where}{more}"
         case "request_waits" if alert.more:
-            return f"{_count(alert.more, 'more request waits', 'more requests wait')} for {alert.where}"
+            return f"{_count(alert.more, 'more run waits', 'more runs wait')} for {alert.where}"
         case "request_waits":
             return f"A request waits for {alert.where}"
         case "request_escalated" if alert.more:
-            return f"{_count(alert.more, 'more request is', 'more requests are')} now for {alert.where} too"
+            return f"{_count(alert.more, 'more run asks', 'more runs ask')} {alert.where} too"
         case "request_escalated":
             return f"A request is now for {alert.where} too"
 

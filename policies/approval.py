@@ -19,6 +19,7 @@ from holdfast.contracts.base import Contract, JsonObject
 from holdfast.contracts.calls import Verdict
 from holdfast.contracts.spec import AgentSpec, Compare, Condition, ToolSpec
 from policies.conditions import holds
+from policies.reminding import Patience, patience_of
 
 
 class Clearance(Contract):
@@ -28,7 +29,7 @@ class Clearance(Contract):
     simulate: bool = False
     why: str = ""
     by: str = ""
-    expires_in_seconds: float | None = None
+    patience: Patience = Patience()
 
 
 def clear(
@@ -41,10 +42,9 @@ def clear(
     simulate = tool.writes and (dry_run or observed)
     rule = tool.approval
     by = (verdict.by if verdict else None) or (rule.by if rule else spec.approvers)
-    expires = rule.expires_in_seconds if rule else None
     why = "" if observed else _why_ask(spec, tool, arguments, verdict)
     if why:
-        return Clearance(kind="ask", simulate=simulate, why=why, by=by, expires_in_seconds=expires)
+        return Clearance(kind="ask", simulate=simulate, why=why, by=by, patience=patience_of(rule))
     return Clearance(kind="run", simulate=simulate)
 
 

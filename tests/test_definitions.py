@@ -157,6 +157,17 @@ REFUSED: dict[str, tuple[Define, str]] = {
     "one of a set": (lambda: arg("region").is_in({"eu", "us"}), "must be a list"),  # type: ignore[arg-type]  # the same
     "an approval by nobody": (lambda: Approval(by=" "), "who is asked"),
     "an approval that is over": (lambda: Approval(expires_in=timedelta(0)), "expires_in must be a timedelta"),
+    "a reminder when it is too late": (
+        lambda: Approval(remind_after=timedelta(hours=2), expires_in=timedelta(hours=1)),
+        "remind_after must be shorter than expires_in",
+    ),
+    "an escalation to nobody": (
+        lambda: Approval(escalate_after=timedelta(hours=2)), "escalate_after and escalate_to belong together",
+    ),
+    "an escalation at no time": (lambda: Approval(escalate_to="cfo"), "belong together"),
+    "an escalation to who is asked": (
+        lambda: Approval(by="finops", escalate_after=timedelta(hours=2), escalate_to="Finops "), "asked already",
+    ),
     "no attempt": (lambda: Retry(attempts=0), "attempts: Input should be greater than 0"),
     "waits that shrink": (lambda: Retry(coefficient=0.5), "waits do not get shorter"),
     "no wait": (lambda: Retry(initial=timedelta(0)), "initial must be a timedelta above zero"),

@@ -168,7 +168,14 @@ def loaded_by(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-AUTHORS = {"holdfast.agent", "holdfast.tools", "holdfast.signatures", "holdfast.promises", "holdfast.context"}
+AUTHORS = {
+    "holdfast.agent",
+    "holdfast.tools",
+    "holdfast.approvals",
+    "holdfast.signatures",
+    "holdfast.promises",
+    "holdfast.context",
+}
 HEAVY = {"temporalio", "anthropic", "genai_prices", "boto3", "typer", "rich", "h11", "opentelemetry"}
 
 

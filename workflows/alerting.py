@@ -16,7 +16,8 @@ from holdfast.contracts import names
 from holdfast.contracts.alerts import Alert
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.parked import ParkedNote
-from policies import alerts, failures
+from holdfast.contracts.requests import Request
+from policies import alerts, failures, reminding
 from workflows.options import alert_options, as_kwargs
 from workflows.run_state import RunState
 
@@ -48,6 +49,14 @@ def _left(telling: "asyncio.Task[None]") -> None:
     """What becomes of it is no error of the run's; its worker has logged why."""
     if not telling.cancelled():
         telling.exception()
+
+
+async def tell_of_request(request: Request, step: reminding.Step) -> None:
+    """Log that a request waits, or is escalated, and see to it that people are told."""
+    alert = reminding.alert_of(request, step)
+    line = reminding.log_line(request, step, alert)
+    _log.warning("%s", line, extra={"holdfast_alert": alert.model_dump(mode="json")})
+    await raise_alert(alert)
 
 
 async def raise_alert(alert: Alert) -> None:

@@ -326,7 +326,7 @@ class CallDispatch:
             arguments=record.arguments,
             reversible=tool.effect == "reversible",
             dry_run=clearance.simulate,
-            expires_in_seconds=clearance.expires_in_seconds,
+            patience=clearance.patience,
         )
 
     async def _built_in(self, record: CallRecord) -> Answer:

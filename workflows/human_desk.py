@@ -1,11 +1,11 @@
 """The desk: where a run asks people, and hears their decisions.
 
 Signal and update handlers only put a decision in the tray; the desk's own loop takes them out one by one, in
-the order they came. Waiting is a condition inside the workflow: no worker slot, no polling, and a timer only
-where the request has a deadline.
+the order they came. Waiting is a condition inside the workflow: no worker slot, no polling, and one timer only
+where something is due of the request: a reminder, its escalation, or its deadline.
 """
 
-from datetime import timedelta
+import asyncio
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -17,13 +17,17 @@ from holdfast.contracts.base import JsonObject
 from holdfast.contracts.digests import canonical, digest
 from holdfast.contracts.requests import Choice, Decision, DecisionInput, Request, RequestKind
 from holdfast.contracts.spec import ToolSpec
-from policies import decisions, takeover, validation
+from policies import decisions, reminding, takeover, validation
 from policies.json_safety import brief, faults
+from policies.reminding import Patience
+from workflows.alerting import tell_of_request
 from workflows.any_payloads import NOTHING
 from workflows.run_state import RunState
 
 MAX_DECISION_BYTES = 256 * 1024
 """A decision is kept, shown and told to the model: it holds a word, a reason or a result, not a file."""
+
+FOR_EVER = Patience()
 
 
 class HumanDesk:
@@ -99,9 +103,9 @@ class HumanDesk:
         bound_to: JsonObject | None = None,
         reversible: bool = False,
         dry_run: bool = False,
-        expires_in_seconds: float | None = None,
+        patience: Patience = FOR_EVER,
     ) -> Decision:
-        """Open a request and wait for its decision; unanswered at its deadline it is denied.
+        """Open a request and wait for its decision, for as long as `patience` says; at its deadline it is denied.
 
         Its id is bound to its arguments; where these hold times, which may differ on replay, to `bound_to` instead.
         """
@@ -110,7 +114,6 @@ class HumanDesk:
         asked = call or str(len(state.steps))
         number = 1 + sum(1 for decision in state.decisions if decision.request.startswith(f"{asked}-{kind}"))
         name = f"{asked}-{kind}-{shown}" + (f"-{number}" if number > 1 else "")
-        deadline = workflow.now() + timedelta(seconds=expires_in_seconds) if expires_in_seconds else None
         request = Request(
             id=name,
             kind=kind,
@@ -126,21 +129,44 @@ class HumanDesk:
             reversible=reversible,
             dry_run=dry_run,
             opened_at=state.now(),
-            deadline=deadline.isoformat(timespec="seconds") if deadline else None,
         )
-        state.requests[name] = request
+        request = state.requests[name] = reminding.timed(request, patience, workflow.now())
         state.event("request", f"{kind} by {by}: {why}", request.model_dump(mode="json"))
         state.show()
+        told: list[asyncio.Task[None]] = []
+        try:
+            while name not in self._decided:
+                if (step := await self._due(name)) is not None:
+                    told += self._step(name, step)
+        finally:
+            for task in told:
+                task.cancel()  # mostly they are out by now; otherwise whoever decided knows
+        return self._decided[name]
+
+    async def _due(self, name: str) -> reminding.Step | None:
+        """Wait until a request is decided, or something of it is due: what that is."""
+        due = reminding.next_due(self._open_state().requests[name])
         try:
             await workflow.wait_condition(
                 lambda: name in self._decided,
-                timeout=expires_in_seconds,
-                timeout_summary=f"deadline of {name}",
+                timeout=max(0.0, (due.at - workflow.now()).total_seconds()) if due else None,
+                timeout_summary=f"{due.summary} of {name}" if due else None,
             )
         except TimeoutError:
-            if name not in self._decided:  # a decision may have come in the same moment
-                self._record(request, "expire", DecisionInput(by="nobody"), "deadline")
-        return self._decided[name]
+            if due is not None and name not in self._decided:  # a decision may have come in the same moment
+                return due.step
+        return None
+
+    def _step(self, name: str, step: reminding.Step) -> list[asyncio.Task[None]]:
+        """Do what is due of an open request; returns what goes on beside the wait."""
+        state = self._open_state()
+        if step == "expire":
+            self._record(state.requests[name], "expire", DecisionInput(by="nobody"), "deadline")
+            return []
+        request = state.requests[name] = reminding.after(state.requests[name], step, state.now())
+        state.event("notice", reminding.in_words(request, step), request.model_dump(mode="json"))
+        state.show()
+        return [asyncio.create_task(tell_of_request(request, step))]
 
     def close(
         self,

@@ -35,14 +35,14 @@ def show(state: RunState) -> None:
     coarse = "running" if state.status in lifecycle.OPEN - lifecycle.AT_REST else state.status
     waiting = next(iter(state.requests.values()), None)
     cause = state.parked_now.fingerprint if state.parked_now else None
-    shown = (coarse, waiting and (waiting.kind, waiting.by), state.digest, cause)
+    shown = (coarse, waiting and (waiting.kind, waiting.asked), state.digest, cause)
     if shown == state.shown:
         return
     before, state.shown = state.shown, shown
     first = before is None
     updates: list[SearchAttributeUpdate[Any]] = [
         _STATUS.value_set(coarse),
-        _WAITING.value_set(brief(f"{waiting.kind}:{waiting.by}", MAX_KEYWORD_CHARS))
+        _WAITING.value_set(brief(f"{waiting.kind}:{waiting.asked}", MAX_KEYWORD_CHARS))
         if waiting
         else _WAITING.value_unset(),
     ]

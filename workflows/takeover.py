@@ -6,6 +6,7 @@ from holdfast.contracts.calls import Failure
 from holdfast.contracts.plans import PlanOutcome
 from holdfast.contracts.spec import HumanRung
 from policies import takeover
+from policies.reminding import Patience
 from workflows.human_desk import HumanDesk
 from workflows.run_state import RunState
 
@@ -53,7 +54,7 @@ async def take_over(
                 "told": takeover.told_last(list(state.transcript.messages)),
                 **({} if last_turn else {"tools": takeover.tools_shown(state.spec)}),
             },
-            expires_in_seconds=rung.expires_in_seconds,
+            patience=Patience(expires_in_seconds=rung.expires_in_seconds),
         )
     finally:
         state.loop.waits_for = ""

@@ -160,7 +160,7 @@ async def _inbox(server: Server, *, by: str | None, as_json: bool) -> None:
 
     client = await server.client()
     found = await look_at_all(client, [run.run for run in await client.waiting()])
-    requests = [request for request in found.requests if by is None or request.by == by]
+    requests = [request for request in found.requests if by is None or request.asks(by)]
     if as_json:
         print(json.dumps([request.model_dump(mode="json") for request in requests], indent=2))
     from holdfast.cli.rendering.requests import print_inbox

@@ -62,6 +62,24 @@ class Request(Contract):
     opened_at: str = ""
     deadline: str | None = None
     """ISO 8601, UTC. Unanswered by then, the request is denied."""
+    remind_at: str | None = None
+    """ISO 8601, UTC, as the others. Unanswered by then, people are reminded of it."""
+    reminded_at: str | None = None
+    """When they were."""
+    escalate_at: str | None = None
+    """Unanswered by then, `escalate_to` is asked too."""
+    escalate_to: str = ""
+    escalated_at: str | None = None
+    """Since when they are."""
+
+    def asks(self, who: str) -> bool:
+        """Whether this role or team is asked now."""
+        return who == self.by or (self.escalated_at is not None and who == self.escalate_to)
+
+    @property
+    def asked(self) -> str:
+        """Who is asked now: `finops`, or once it was escalated `finops and head-of-finance`."""
+        return f"{self.by} and {self.escalate_to}" if self.escalated_at else self.by
 
     @property
     def choices(self) -> tuple[Choice, ...]:

@@ -77,6 +77,11 @@ class ApprovalSpec(Contract):
     """Ask only when this holds of the arguments; None asks always."""
     expires_in_seconds: PositiveFloat | None = None
     """Unanswered this long, the request is denied; None waits for ever."""
+    remind_after_seconds: PositiveFloat | None = None
+    """Unanswered this long, people are reminded, once; None: they are not."""
+    escalate_after_seconds: PositiveFloat | None = None
+    """Unanswered this long, `escalate_to` is asked too; None: nobody else is."""
+    escalate_to: str = ""
 
 
 class RetrySpec(Contract):

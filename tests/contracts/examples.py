@@ -47,7 +47,14 @@ CONDITION = spec.AllOf(
 )
 RETRY = spec.RetrySpec(attempts=3, initial_seconds=0.5, coefficient=1.5, maximum_seconds=10.0)
 COMPACTION = CompactionSpec(model="claude-haiku-4-5", at=0.5, keep=6)
-APPROVAL = spec.ApprovalSpec(by="finops", when=CONDITION, expires_in_seconds=86_400.0)
+APPROVAL = spec.ApprovalSpec(
+    by="finops",
+    when=CONDITION,
+    expires_in_seconds=86_400.0,
+    remind_after_seconds=600.0,
+    escalate_after_seconds=3_600.0,
+    escalate_to="head-of-finance",
+)
 STOP = spec.ToolSpec(
     name="ec2.stop",
     description="Stop an instance.",
@@ -184,6 +191,11 @@ REQUEST = requests.Request(
     dry_run=True,
     opened_at=AT,
     deadline=LATER,
+    remind_at=LATER,
+    reminded_at=LATER,
+    escalate_at=LATER,
+    escalate_to="head-of-finance",
+    escalated_at=LATER,
 )
 DECISION = requests.Decision(
     request="3.1-approval-ab12cd34",

@@ -125,7 +125,7 @@ def test_a_tools_own_rule_is_heard(effect: str, autonomy: Autonomy, when: object
     if tool.writes and autonomy == "observe":
         assert decided == Clearance(kind="run", simulate=True)
         return
-    assert (decided.kind, decided.by, decided.expires_in_seconds) == ("ask", "finops", 60.0)
+    assert (decided.kind, decided.by, decided.patience.expires_in_seconds) == ("ask", "finops", 60.0)
     assert decided.why.startswith("t needs approval by finops")
 
 

@@ -9,6 +9,7 @@ from holdfast.contracts.forks import MadeCall, Writes
 from policies.approval import Clearance
 from policies.effects import fingerprint
 from policies.forking import careful
+from policies.reminding import Patience
 from tests.contracts.examples import AGENT, ARGUMENTS, STOP
 
 READ = STOP.model_copy(update={"effect": "read"})
@@ -61,7 +62,7 @@ def test_what_is_not_really_written_needs_no_more_care(clearance: Clearance) -> 
 
 def test_who_is_asked_anyway_is_told_of_the_first_time_too() -> None:
     """An approval that the tool needs stays with whom it is for."""
-    asked = Clearance(kind="ask", why="it is dear", by="finops", expires_in_seconds=60)
+    asked = Clearance(kind="ask", why="it is dear", by="finops", patience=Patience(expires_in_seconds=60))
     found = careful(asked, AGENT, STOP, RECORD, writes="run", made=[SAME])
-    assert (found.by, found.expires_in_seconds) == ("finops", 60)
+    assert (found.by, found.patience.expires_in_seconds) == ("finops", 60)
     assert found.why.endswith("may still stand; it is dear")

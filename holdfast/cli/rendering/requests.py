@@ -105,7 +105,7 @@ def print_request(
     run = f" · run {request.run}" if with_run else ""
     age = f" · {words.duration(words.seconds_between(request.opened_at, None))} ago" if with_run else ""
     kind = request.kind.replace("_", " ")
-    line(console, (f"{kind} for {request.by}", "bold yellow"), (f"{run}{age}", "dim"), indent=indent)
+    line(console, (f"{kind} for {request.asked}", "bold yellow"), (f"{run}{age}", "dim"), indent=indent)
     inner = indent + 2
     if request.tool is not None:
         dry = (" (dry run: nothing will change)", "yellow") if request.dry_run else ""
@@ -118,6 +118,15 @@ def print_request(
         line(console, ("handed back so far: ", "dim"), shown, indent=inner)
     if request.kind == "takeover":
         _print_takeover(console, request.arguments or {}, indent=inner)
+    if request.escalated_at is not None:
+        line(
+            console,
+            (f"{request.by} did not answer: {request.escalate_to} is asked too", "yellow"),
+            indent=inner,
+        )
+    elif request.escalate_at is not None:
+        when = words.day_and_clock(request.escalate_at)
+        line(console, (f"{request.escalate_to} is asked too if unanswered by {when}", "dim"), indent=inner)
     if request.deadline is not None:
         unanswered = "left to the next planner, or parked," if request.kind == "takeover" else "denied"
         line(
@@ -165,7 +174,7 @@ def print_inbox(console: Console, requests: Sequence[Request], *, by: str, flags
         return
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     rows = [
-        (one.run, one.id, one.by, words.duration(words.seconds_between(one.opened_at, None)))
+        (one.run, one.id, one.asked, words.duration(words.seconds_between(one.opened_at, None)))
         for one in requests
     ]
     for title in ("run", "request", "for", "since"):
