@@ -31,7 +31,7 @@ ASKED = Request(
 
 def steps(request: Request) -> list[tuple[str, float]]:
     """Everything that becomes of a request which nobody answers: what, and after how many seconds."""
-    found = []
+    found: list[tuple[str, float]] = []
     while (due := next_due(request)) is not None:
         found.append((due.step, (due.at - NOW).total_seconds()))
         if due.step == "expire":
