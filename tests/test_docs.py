@@ -20,7 +20,9 @@ import pytest
 import typer
 import yaml
 
-from holdfast import errors
+import holdfast.testing
+import holdfast.worker
+from holdfast import Run, errors
 from holdfast.cli.app import build_app
 from holdfast.client import Client
 from holdfast.errors import HoldfastError
@@ -165,6 +167,15 @@ def test_every_error_is_explained() -> None:
         if isinstance(value, type) and issubclass(value, HoldfastError)
     ]
     assert [name for name in public if name not in page] == []
+
+
+def test_every_public_name_is_on_the_page_of_the_python_api() -> None:
+    """docs/reference/python.md names what `holdfast`, its worker and its test kit export, and what clients and runs do."""
+    page = (DOCS / "reference" / "python.md").read_text(encoding="utf-8")
+    exported = [*holdfast.__all__, *holdfast.worker.__all__, *holdfast.testing.__all__]
+    methods = [name for of in (Client, Run) for name in dir(of) if not name.startswith("_")]
+    wanted = {*exported, *methods} - {"input_mark"}  # for `Client.start` alone
+    assert [name for name in sorted(wanted) if not re.search(rf"`[^`]*\b{name}\b[^`]*`", page)] == []
 
 
 def test_the_search_attributes_are_those_that_runs_record() -> None:
