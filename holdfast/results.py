@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import logging
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, cast
@@ -38,6 +39,7 @@ from holdfast.pending import pending_work
 from holdfast.promises import in_words
 
 if TYPE_CHECKING:
+    from temporalio.client import Client as TemporalClient
     from temporalio.client import WorkflowHandle
 
 logger = logging.getLogger("holdfast")
@@ -51,6 +53,9 @@ WATCH_SECONDS = 10.0
 
 _EVERYTHING = 1_000_000_000
 
+REBUILDING = "workers.rebuilding"
+"""The engine's module that rebuilds a run from its history: loaded only where no worker answers."""
+
 _STATUS = SearchAttributeKey.for_keyword(names.SA_STATUS)
 
 
@@ -61,6 +66,7 @@ class NeverBegan(NoWorkerAnswers):
 class Results(Generic[OutT]):
     """The part of a `Run` that waits for what it has to show, and hands it over."""
 
+    _temporal: TemporalClient
     _handle: WorkflowHandle[Any, Any]
     _agent: Agent[OutT] | None
 
@@ -96,15 +102,17 @@ class Results(Generic[OutT]):
     async def outcome(self, *, wait: bool = True) -> RunOutcome:
         """Everything there is: status, output, effects, usage, and why it is not completed.
 
-        Waits for the end; with `wait=False` it is the outcome so far, of a run in any state.
+        Waits for the end; with `wait=False` it is the outcome so far, of a run in any state. Where no worker is up
+        that could tell, it is rebuilt here from the run's history.
 
         Raises:
             UsageError: It could not begin: its input or its agent's name was wrong.
             RunNotFound: There is no such run.
-            NoWorkerAnswers: With `wait=False`: it is open, and no worker is up that could tell.
+            NoWorkerAnswers: With `wait=False`: it is open, no worker is up, and it cannot be rebuilt here: no worker
+                has begun it yet, or this is another version of Holdfast.
         """
         if not wait:
-            return await self._end() if await self._closed() else (await self.inspect()).so_far()
+            return await self._end() if await self._closed() else (await self._seen_or_rebuilt()).so_far()
         ending = asyncio.create_task(self._end())
         told = False
         try:
@@ -125,12 +133,21 @@ class Results(Generic[OutT]):
     async def transcript(self) -> list[Message]:
         """Everything that was said in the run so far, as its planner knows it; of a run in any state.
 
+        Where no worker is up that could tell, it is rebuilt here from the run's history.
+
         Raises:
             RunNotFound: There is no such run.
-            NoWorkerAnswers: No worker is up that could tell.
+            NoWorkerAnswers: No worker is up, and it cannot be rebuilt here.
             ArtifactNotFound, ArtifactStoreFailed: It has laid its beginning aside, and the artifact store that
                 `HOLDFAST_ARTIFACTS` names here does not give it.
         """
+        try:
+            return await self._told_transcript()
+        except NoWorkerAnswers as error:
+            said: list[Message] = await self._rebuilt("rebuilt_transcript", error)
+            return said
+
+    async def _told_transcript(self) -> list[Message]:
         found: list[Message] = []
         while True:
             asked = PageRequest(start=len(found), stop=_EVERYTHING)
@@ -219,15 +236,28 @@ class Results(Generic[OutT]):
         status: RunStatus = "cancelled" if isinstance(cause, CancelledError | TerminatedError) else "failed"
         reason = _cut_by(cause)
         try:
-            return (await self.inspect()).so_far(status=status, reason=reason)
+            return (await self._seen_or_rebuilt()).so_far(status=status, reason=reason)
         except NeverBegan:
             return self._hardly_known(status, f"{reason}; it had not begun")
-        except HoldfastError:
-            return self._hardly_known(
-                status,
-                f"{reason}. No worker answers, so what it did is not told here: `holdfast show "
-                f"{self._handle.id}` rebuilds that from its history",
-            )
+        except HoldfastError as error:
+            return self._hardly_known(status, f"{reason}. What it did is not told here: {error}")
+
+    async def _seen_or_rebuilt(self) -> RunView:
+        """The run as its worker tells it, or, where none answers, as it is rebuilt. Raises as `inspect`."""
+        try:
+            return await self.inspect()
+        except NeverBegan:
+            raise
+        except NoWorkerAnswers as error:
+            view: RunView = await self._rebuilt("rebuilt_view", error)
+            return view
+
+    async def _rebuilt(self, what: str, unanswered: NoWorkerAnswers) -> Any:
+        """What the run's history tells here. Raises NoWorkerAnswers where it does not tell it."""
+        try:
+            return await getattr(importlib.import_module(REBUILDING), what)(self._temporal, self._handle.id)
+        except (UsageError, ImportError, RPCError) as error:
+            raise NoWorkerAnswers(f"{unanswered} Nor can it be rebuilt from its history: {error}") from error
 
     def _hardly_known(self, status: RunStatus, reason: str) -> RunOutcome:
         return RunOutcome(run=self._handle.id, agent="", digest="", status=status, reason=reason)

@@ -212,10 +212,12 @@ async def state_at(history: WorkflowHistory, event_id: int) -> RunState:
         UsageError: As `offline_view`, or nothing had been decided by then.
     """
     ends = [end for end in _decided(history) if end <= event_id]
-    if not ends:
+    if not ends and event_id < history.events[-1].event_id:
         raise UsageError(
             f"Run {history.workflow_id} had decided nothing by event {event_id}; choose a later one."
         )
+    if not ends:
+        raise UsageError(f"Run {history.workflow_id} has not begun yet: no worker has taken it.")
     return await _at_the_end(_until(history, ends[-1]), copy.deepcopy)
 
 

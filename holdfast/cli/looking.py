@@ -165,11 +165,11 @@ async def _asked(client: Client, run: str) -> RunView:
 
 
 async def _rebuilt(client: Client, execution: WorkflowExecution, *, with_transcript: bool) -> Seen:
-    from workers.replay import offline_view, state_at
+    from workers.rebuilding import rebuilt_transcript, rebuilt_view
 
-    history = await client.temporal.get_workflow_handle(execution.id).fetch_history()
     try:
-        view = await offline_view(history)
+        view = await rebuilt_view(client.temporal, execution.id)
+        said = await rebuilt_transcript(client.temporal, execution.id) if with_transcript else []
     except UsageError as error:
         if "not begun" not in str(error):
             raise
@@ -177,9 +177,6 @@ async def _rebuilt(client: Client, execution: WorkflowExecution, *, with_transcr
             f"Run {execution.id} has not begun: no worker serves the task queue {execution.task_queue!r}. "
             "Start one with `holdfast worker package.module`; the run waits for it."
         ) from None
-    said: list[Message] = []
-    if with_transcript:  # of a long run its end: what it has laid aside is not in this history
-        said = (await state_at(history, history.events[-1].event_id)).transcript.messages.held
     return await _seen(client, view, offline=True, transcript=said)
 
 
