@@ -12,7 +12,9 @@
 from collections.abc import Iterable, Sequence
 
 from holdfast.contracts.calls import CallRecord
+from holdfast.contracts.run import StepRecord
 from policies.json_safety import shorten
+from policies.labels import call_summary
 
 MAX_TOLD_CHARS = 600
 """Of each tool's message; a run says in its fingerprint what the cause is."""
@@ -25,6 +27,13 @@ def refused(calls: Iterable[CallRecord]) -> list[CallRecord]:
         for call in calls
         if call.status == "failed" and call.failure is not None and call.failure.kind == "credentials"
     ]
+
+
+def made_again(steps: Sequence[StepRecord], from_step: int | None) -> list[str]:
+    """What redriving a parked run makes again by itself; from an earlier step it plans instead."""
+    if from_step is not None or not steps or steps[-1].finished_at is not None:
+        return []
+    return [f"{call.id} {call_summary(call.tool, call.arguments)}" for call in refused(steps[-1].calls)]
 
 
 def in_words(calls: Sequence[CallRecord]) -> str:

@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.messages import user_text
 from holdfast.contracts.parked import ParkedNote, Redrive, Rehearsal
-from policies import redriving
+from policies import credentials, redriving
 from policies.fingerprints import fingerprint
 from policies.json_safety import shorten
 from workflows.alerting import tell_operators
@@ -89,7 +89,8 @@ def rehearse(state: RunState, asked: Redrive) -> Rehearsal:
         return found.model_copy(update={"problem": problem})
     writes = redriving.writes_since(state.run, list(state.steps), asked.from_step)
     listed = {"may_repeat": within_bytes(writes, MAX_LISTED_BYTES), "total_may_repeat": len(writes)}
-    return found.model_copy(update=listed)
+    again = credentials.made_again(state.steps[-1:], asked.from_step)
+    return found.model_copy(update={**listed, "made_again": again})
 
 
 def _note(state: RunState, failure: Failure, why: str, where: str, attempts: int) -> ParkedNote:

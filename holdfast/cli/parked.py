@@ -140,7 +140,7 @@ async def _move(
 ) -> int | None:
     from holdfast.cli.rendering.screen import err, line
 
-    move.check()
+    move.check(rehearse=rehearse)
     client = await server.client()
     runs = await choose(client, chosen)
     if not runs:

@@ -43,9 +43,9 @@ class Move:
         """`Redrive` or `Discard`."""
         return self.kind.capitalize()
 
-    def check(self) -> None:
+    def check(self, *, rehearse: bool) -> None:
         """Raises UsageError for what cannot be meant."""
-        if not self.by.strip():
+        if not self.by.strip() and not rehearse:
             raise UsageError("Say who decides by --by NAME, or set HOLDFAST_USER.")
         if self.kind == "discard" and not self.reason.strip():
             raise UsageError("Say why by --reason: it is what the run's outcome tells.")

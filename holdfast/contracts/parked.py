@@ -60,5 +60,7 @@ class Rehearsal(Contract):
     may_repeat: list[RepeatedWrite] = []
     """The writes that stand, and which its model may ask for again; of very many the first."""
     total_may_repeat: int = 0
+    made_again: list[str] = []
+    """The calls that it makes again itself, such as `1.2 pay A-1`: refused for their credentials, they had no effect."""
     problem: str | None = None
     """Why it cannot be redriven like this; None: it can."""

@@ -29,7 +29,12 @@ EXAMPLES: dict[str, BaseModel] = {
     "ParkedNote": NOTE,
     "RepeatedWrite": WRITE,
     "Rehearsal": Rehearsal(
-        run="ticket-88", steps=7, may_repeat=[WRITE], total_may_repeat=9, problem="it has ended"
+        run="ticket-88",
+        steps=7,
+        may_repeat=[WRITE],
+        total_may_repeat=9,
+        made_again=["7.1 pay A-2"],
+        problem="it has ended",
     ),
     "Redrive": Redrive(from_step=7, agent="latest"),
 }

@@ -116,6 +116,7 @@ async def test_a_fleet_is_parked_by_one_cause_and_each_call_is_made_once_more(st
             assert "Renew them, then redrive: this call is made again" in request.why
         assert sorted(DONE) == sorted(2 * ["stock A", "pay A", "note A"])
         group = await one_group(on, 2)
+        assert [one.made_again for one in await on.client.rehearse(group)] == [["1.2 pay A"]] * 2
         renew()
         moved = await on.client.redrive(group, by="dana", note="renewed")
         assert [one.problem for one in moved] == [None, None]
@@ -175,6 +176,7 @@ async def test_it_can_be_taken_back_or_discarded_instead(stage: SetStage) -> Non
         await parked(run)
         rehearsed = await run.rehearse(from_step=2)
         assert [one.call for one in rehearsed.may_repeat] == ["2.1"]
+        assert rehearsed.made_again == []
         await run.redrive(by="dana", from_step=2)
         again = await parked_again(run)
         assert (again.redrives, again.attempts) == (1, 2)

@@ -84,6 +84,9 @@ def print_rehearsal(console: Console, rows: Sequence[Rehearsal], kind: str) -> N
             line(console, (row.run, "bold"), "  ", (row.problem, "red"))
             continue
         line(console, (row.run, "bold"), f"  {_told(row, kind)}")
+        for call in row.made_again if kind == "redrive" else ():
+            refused = ("made again; it was refused, and had no effect", "dim")
+            line(console, one_line(call, 200), "; ", refused, indent=2)
         for write in row.may_repeat[:MAX_WRITES_SHOWN]:
             told = "kept from it by its key" if write.kept_by_key else "may be made again"
             shown = one_line(words.call(write.tool, write.arguments), 200)
