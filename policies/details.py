@@ -163,12 +163,13 @@ def _spelled(value: Json) -> str:
 def _request_lines(request: Request) -> list[str]:
     name, body = labels.signal_of(request)
     by, other = quoted(request.by, 100), quoted(request.escalate_to, 100)
+    undo = " (can be undone)" if request.reversible else ""
     unanswered = "Parked" if request.kind == "takeover" else "Denied"
     return [
         f"### Waiting for {quoted(request.asked, 200)}: {request.kind.replace('_', ' ')}",
         f"Why: {quoted(request.why, 500)}" + (" (dry run: nothing will change)" if request.dry_run else ""),
         "",
-        *([span(request.tool), "", *_fields(request.arguments or {}), ""] if request.tool else []),
+        *([span(request.tool) + undo, "", *_fields(request.arguments or {}), ""] if request.tool else []),
         *([f"{unanswered} if unanswered by {moment(request.deadline)}.", ""] if request.deadline else []),
         *([f"{by} did not answer, so {other} is asked too.", ""] if request.escalated_at else []),
         f"Here: More Actions, Send a Signal, name `{name}`"

@@ -1,4 +1,4 @@
-"""What the workflows beside runs show of themselves in the Temporal UI, in Markdown: accounts, breakers, checks, alerts."""
+"""What the workflows beside runs show in the Temporal UI, in Markdown: accounts, breakers, checks, alerts, undos."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,9 @@ from holdfast.contracts.accounts import AccountView
 from holdfast.contracts.alerts import Alert, AlertOutcome
 from holdfast.contracts.breakers import Breaker
 from holdfast.contracts.health import HealthReport
+from holdfast.contracts.undo import UndoneCall
 from policies.markdown import dollars, moment, quoted, span
+from policies.undoing import why_not
 
 MAX_SHOWN = 30
 """Lines of one list."""
@@ -53,6 +55,17 @@ def of_alert(alert: Alert, outcome: AlertOutcome) -> str:
     sent = f"Sent to {quoted(outcome.sent_to, 200)}." if outcome.sent_to else "Not sent: no webhook is set."
     lines = [f"**{quoted(alert.where, 200)}** ({alert.kind}){about}: {quoted(alert.message, 500)}", ""]
     return user_metadata.details("\n".join([*lines, sent + more]))
+
+
+def of_undo(run: str, undone: Sequence[UndoneCall]) -> str:
+    """What has been taken back of what a run did, and what not and why."""
+    lines = [f"Takes back what {span(run)} did:", ""]
+    lines += _listed([f"{span(f'{one.call} {one.tool}')} {_undone(one)}" for one in undone])
+    return user_metadata.details("\n".join(lines))
+
+
+def _undone(one: UndoneCall) -> str:
+    return "was undone" if one.outcome == "undone" else f"**stands**: {quoted(why_not(one), 300)}"
 
 
 def _breaker(one: Breaker) -> str:

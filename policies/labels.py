@@ -54,7 +54,9 @@ def still_stands(rewind: Rewound) -> str:
     if not made:
         return "Nothing had been done since"
     calls = ", ".join(f"{one.call} {one.tool}" for one in rewind.made[:3])
-    return f"What was done since still stands: {calls}" + (f" and {made - 3} more" if made > 3 else "")
+    return f"That took nothing back of what was done since: {calls}" + (
+        f" and {made - 3} more" if made > 3 else ""
+    )
 
 
 def signal_command(request: Request) -> str:

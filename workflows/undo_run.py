@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 
 from holdfast.contracts import names
 from holdfast.contracts.undo import DoneCall, UndoInput, UndoneCall, UndoOutcome
-from policies import undoing
+from policies import engine_details, undoing
 from workflows.any_payloads import NOTHING, any_payloads_async
 from workflows.input_reading import read_input
 from workflows.undoing import done_calls_of, take_back
@@ -34,7 +34,7 @@ class UndoRun:
         ):
             found = before.pop((done.input.call, done.rewound), None)
             undone.append(await take_back(done) if found is None else found)
-            workflow.set_current_details(undoing.in_words(undone))
+            workflow.set_current_details(engine_details.of_undo(asked.run, undone))
         return UndoOutcome(
             run=asked.run,
             by=asked.by,

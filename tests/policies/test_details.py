@@ -177,7 +177,8 @@ def test_where_a_run_came_from_is_said() -> None:
     shown = details(a_view(fork=fork, rewind=Rewound(to=1, by="dana", reason="the *wrong* one", made=[made])))
     assert "Fork of `ticket-88` at step 2 by ben, changed: instructions. Writes are asked about." in shown
     assert (
-        "Rewound to step 1 by dana: the \\*wrong\\* one. What was done since still stands: 2.1 stop." in shown
+        "Rewound to step 1 by dana: the \\*wrong\\* one. That took nothing back of what was done since: 2.1 stop."
+        in shown
     )
 
 

@@ -12,7 +12,8 @@ from holdfast.contracts.accounts import AccountView
 from holdfast.contracts.alerts import Alert, AlertOutcome
 from holdfast.contracts.breakers import Breaker
 from holdfast.contracts.health import Finding, HealthCheckLine, HealthReport
-from policies.engine_details import of_account, of_alert, of_breakers, of_check
+from holdfast.contracts.undo import UndoneCall
+from policies.engine_details import of_account, of_alert, of_breakers, of_check, of_undo
 
 AT = datetime(2026, 11, 25, 12, 10, tzinfo=UTC)
 ACCOUNT = AccountView(
@@ -27,6 +28,10 @@ FINDING = Finding(
 REPORT = HealthReport(
     at=AT, checks=(HealthCheckLine(name="workers", status="problem", text="none"),), findings=(FINDING,)
 )
+UNDONE = [
+    UndoneCall(call="2.1", tool="stop", outcome="undone"),
+    UndoneCall(call="2.2", tool="pay", outcome="irreversible"),
+]
 BREAKERS = [
     Breaker(dependency="crm", reset_by="dana"),
     Breaker(dependency="model:claude", state="open", failures=5, until=AT, last_failure="529: *Overloaded*"),
@@ -47,6 +52,7 @@ BREAKERS = [
         (of_alert(ALERT, AlertOutcome()), "**tool \\`pay\\`** (transient) in run `ticket-88`: it is \\*busy\\*"),
         (of_alert(ALERT, AlertOutcome()), "Not sent: no webhook is set."),
         (of_alert(ALERT.model_copy(update={"more": 3}), AlertOutcome(sent_to="h")), "Sent to h. 3 more met the same."),
+        (of_undo("ticket-88", UNDONE), "- `2.1 stop` was undone\n- `2.2 pay` **stands**: nothing can take it back"),
     ],
 )  # fmt: skip
 def test_the_engines_own_workflows_say_how_they_stand(shown: str, words: str) -> None:
