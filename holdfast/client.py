@@ -26,7 +26,6 @@ from holdfast.dead_letters import DeadLetters, Moved, ParkedGroup
 from holdfast.errors import HoldfastError, NoWorkerAnswers, UsageError
 from holdfast.files import Attachable, attached
 from holdfast.run import Run
-from policies.markdown import paragraph
 
 __all__ = ["Client", "Moved", "ParkedGroup", "Run", "RunSummary"]
 
@@ -160,7 +159,7 @@ class Client(DeadLetters):
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 memo={INPUT_MEMO: mark},
                 static_summary=user_metadata.summary(f"{name}: {task[:200]}"),
-                static_details=user_metadata.details("\n".join(paragraph(task[:2000]))),
+                static_details=user_metadata.details(user_metadata.as_written(task[:2000])),
             )
         except WorkflowAlreadyStartedError:
             run = self.run(run_id, known)

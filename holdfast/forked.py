@@ -29,7 +29,6 @@ from holdfast.contracts.state import RunCheckpoint
 from holdfast.contracts.undo import DoneCall
 from holdfast.errors import NoWorkerAnswers, UsageError
 from holdfast.promises import in_words
-from policies.markdown import paragraph
 
 if TYPE_CHECKING:
     from holdfast.run import Run
@@ -125,7 +124,7 @@ class Forked(Checkpointed):
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 memo={user_metadata.PARENT_MEMO: self.id},
                 static_summary=user_metadata.summary(f"{spec.name}: fork of {self.id} at step {fork.at}"),
-                static_details=user_metadata.details("\n".join(paragraph(past.task[:2000]))),
+                static_details=user_metadata.details(user_metadata.as_written(past.task[:2000])),
             )
         except WorkflowAlreadyStartedError:
             raise UsageError(f"Run {name!r} exists already: choose another id for the fork.") from None

@@ -10,7 +10,7 @@ from holdfast.contracts.run import RunOutcome, RunView, StepRecord
 from holdfast.contracts.steering import Pause, PersonMessage
 from policies import labels
 from policies.json_safety import brief, shorten
-from policies.markdown import block, dollars, moment, paragraph, quoted, span
+from policies.markdown import block, dollars, moment, quoted, span
 
 MAX_REQUESTS_SHOWN = 10
 MAX_STEPS_SHOWN = 5
@@ -87,7 +87,7 @@ def _outcome_lines(outcome: RunOutcome) -> list[str]:
         case None:
             return why
         case str() as text:
-            said = paragraph(shorten(text, 2000))
+            said = [user_metadata.as_written(shorten(text, 2000))]
         case dict() as values:
             said = _fields(values)
         case other:

@@ -3,31 +3,17 @@
 import re
 from decimal import Decimal
 
+from holdfast.contracts import user_metadata
+from holdfast.contracts.user_metadata import visible
 from policies.json_safety import brief
 from policies.limits import money
-
-_SPEAKING = re.compile(r"[\\`*\[\]<>|~&#$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[-+=](?=\s|$|[-+=])")
-"""What Markdown would take for more than a character. Between two dollar signs the UI sees a formula."""
-
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
-)
 
 _BACKTICKS = re.compile("`+")
 
 
-def visible(text: str) -> str:
-    """The text with all that is not seen spelled out.
-
-    Control characters could rewrite a screen. Marks that reorder or hide letters could make an approval look like
-    another one.
-    """
-    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
-
-
 def quoted(text: str, limit: int) -> str:
     """The beginning of a text on one line, to be read as it was written: none of it is taken for Markdown."""
-    return _SPEAKING.sub(r"\\\g<0>", brief(" ".join(visible(text).split()), limit))
+    return user_metadata.escaped(brief(" ".join(visible(text).split()), limit))
 
 
 def span(text: str) -> str:
@@ -37,14 +23,6 @@ def span(text: str) -> str:
         return f"`{line}`"
     fence = "`" * (1 + max(map(len, _BACKTICKS.findall(line))))
     return f"{fence} {line} {fence}"
-
-
-def paragraph(text: str) -> list[str]:
-    """A text whose lines stay lines, to be read as it was written."""
-    lines = [quoted(line, len(line)) for line in text.splitlines()]
-    return [
-        f"{line}\\" if line and after else line for line, after in zip(lines, [*lines[1:], ""], strict=True)
-    ]
 
 
 def block(text: str) -> list[str]:

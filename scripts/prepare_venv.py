@@ -38,10 +38,8 @@ def main():
     fresh = stamp("python") != home
     if not fresh and any(stamp(name) == wanted for name in COVERED_BY[extra]):
         return
-    print(
-        "Installing Holdfast and its libraries into .venv; this happens once and takes a minute or two ...",
-        flush=True,
-    )
+    what = "Holdfast and its libraries" if extra == "demo" else "Holdfast, its libraries and the tools of its checks"
+    print("Installing %s into .venv; this happens once and takes a minute or two ..." % what, flush=True)
     if fresh:
         make_venv()
         write_stamp("python", home)

@@ -4,6 +4,7 @@ The server may be set to refuse what is longer, and a refused command leaves a r
 """
 
 import json
+import re
 
 PARENT_MEMO = "holdfast_parent"
 """Memo field that names the run that this one was forked from."""
@@ -18,6 +19,14 @@ DETAILS_BYTES = 20_000
 """Temporal's default for details, which are Markdown."""
 
 
+_SPEAKING = re.compile(r"[\\`*\[\]<>|~&#$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[-+=](?=\s|$|[-+=])")
+"""What Markdown would take for more than a character. Between two dollar signs the UI sees a formula."""
+
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+
+
 def summary(text: str) -> str:
     """The text on one line, as much of it as a summary may hold."""
     return _fitting(" ".join(text.split()), SUMMARY_BYTES)
@@ -26,6 +35,28 @@ def summary(text: str) -> str:
 def details(text: str) -> str:
     """As much of the text as details may hold."""
     return _fitting(text, DETAILS_BYTES)
+
+
+def visible(text: str) -> str:
+    """The text with all that is not seen spelled out.
+
+    Control characters could rewrite a screen. Marks that reorder or hide letters could make an approval look like
+    another one.
+    """
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
+
+
+def escaped(text: str) -> str:
+    """A line as Markdown that shows it as it was written."""
+    return _SPEAKING.sub(r"\\\g<0>", text)
+
+
+def as_written(text: str) -> str:
+    """A text as Markdown that shows it as it was written, line by line."""
+    lines = [escaped(" ".join(visible(line).split())) for line in text.splitlines()]
+    return "\n".join(
+        f"{line}\\" if line and after else line for line, after in zip(lines, [*lines[1:], ""], strict=True)
+    )
 
 
 def _fitting(text: str, limit: int) -> str:

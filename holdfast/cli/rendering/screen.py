@@ -13,7 +13,7 @@ from typing import IO
 from rich.console import Console
 from rich.text import Text
 
-from policies.markdown import visible
+from holdfast.contracts.user_metadata import visible
 
 PIPED_WIDTH = 400
 Part = str | tuple[str, str]
