@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,9 +15,9 @@ from holdfast.context import Call, Finish, PlanView
 from holdfast.contracts.accounts import AccountView
 from holdfast.contracts.messages import Page, PageRequest
 from holdfast.contracts.names import ACCOUNT_PREFIX
-from holdfast.testing import Step, call, fault, finish, say
+from holdfast.testing import Step, call, fault, finish, hang, say
 from holdfast.testing.model_request import ModelRequest
-from policies.context import BY_MESSAGES
+from policies.context import BY_MESSAGES, BY_RECORD
 from tests.stage import QUICKLY, SetStage, Stage, unique
 
 SMALL = Model("claude-sonnet-5", retry=QUICKLY, context_window=6_000)
@@ -136,6 +137,26 @@ async def test_a_summary_that_nobody_writes_is_made_of_the_messages(stage: SetSt
     assert "CALL mark {'place': 0}\nRESULT: marked" in opening
     assert "RESULT: place 5: empty" in opening
     assert "characters, dropped]" in opening
+
+
+async def test_a_summariser_that_never_answers_is_waited_for_twice(stage: SetStage) -> None:
+    """It gets its timeout and one more try; then the messages do, and the run goes on."""
+    silent = Model("claude-haiku-4-5", retry=QUICKLY, timeout=timedelta(seconds=1))
+    agent = WALKER.but(ladder=[SMALL, silent])
+    async with stage(agent, walking(12, summary=hang)) as on:
+        run = await on.start(TASK)
+        assert await run.result() == TASK
+        view = await run.inspect()
+        said = [event.text async for event in run.events() if event.text.startswith("no summary")]
+    assert {one.by for one in view.compactions} <= {
+        BY_MESSAGES,
+        BY_RECORD,
+    }  # a busy worker may not even tell why
+    assert 1 <= len(view.compactions) <= 2  # or its breaker would open
+    asked = [request for request in on.model.requests if is_summary(request)]
+    assert len(asked) == 2 * len(view.compactions)
+    assert len(said) == len(view.compactions)
+    assert all(one.startswith("no summary by claude-haiku-4-5 (transient): ") for one in said)
 
 
 @pytest.mark.parametrize(
