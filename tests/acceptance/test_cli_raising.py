@@ -37,7 +37,7 @@ async def test_a_run_at_its_limit_goes_on_with_more(unserved: CommandLine, tempo
         view = await Client(temporal).run(run).inspect()
     assert (view.raises[-1].by, view.raises[-1].reason) == ("dana", "there are four")
     closed = unserved("raise", run, "--steps", "+1")
-    assert (closed.code, "completed" in closed.err) == (2, True)
+    assert (closed.code, "has ended already" in closed.err) == (2, True)
 
 
 @pytest.mark.parametrize(
