@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from holdfast.contracts.calls import CallRecord, CallStatus, Failure, FailureKind
-from policies.credentials import in_words, refused
+from holdfast.contracts.plans import Usage
+from holdfast.contracts.run import StepRecord
+from policies.credentials import in_words, made_again, refused
 
 
 def made(
@@ -54,3 +56,20 @@ def test_what_a_tool_said_is_told_shortened() -> None:
     told = in_words([made("1.1", "credentials", said="x" * 10_000), made("1.2", "credentials", tool="mail")])
     assert len(told) < 1_000
     assert "mail (1.2): 401" in told
+
+
+@pytest.mark.parametrize(
+    "finished,from_step,again",
+    [(None, None, ["1.1 pay A-1"]), (None, 1, []), ("2026-11-26T08:00:00.000+00:00", None, [])],
+    ids=["in the middle of a step", "from an earlier step", "between two steps"],
+)
+def test_a_redrive_makes_again_what_was_refused_in_its_own_step(
+    finished: str | None, from_step: int | None, again: list[str]
+) -> None:
+    """Going back it plans instead, and a step that has ended is not looked at again."""
+    call = made("1.1", "credentials").model_copy(update={"arguments": {"order": "A-1"}})
+    step = StepRecord(
+        number=1, rung=0, planner="p", stop_reason="tool_use", usage=Usage(), started_at="", calls=[call]
+    ).model_copy(update={"finished_at": finished})
+    assert made_again([step], from_step) == again
+    assert made_again([], from_step) == []
