@@ -47,6 +47,7 @@ PROOF = b"holdfast doctor: this store can be written\n"
 
 OPEN = f"WorkflowType = '{names.AGENT_RUN}' AND ExecutionStatus = 'Running'"
 WORKING = f"{OPEN} AND ({names.SA_STATUS} IS NULL OR {names.SA_STATUS} = 'running')"
+PARKED = f"{OPEN} AND {names.SA_STATUS} = 'parked'"
 FAILING = "TemporalReportedProblems IN ('category=WorkflowTaskFailed', 'category=WorkflowTaskTimedOut')"
 
 
@@ -148,6 +149,7 @@ async def _runs_and_queues(on: _Looking) -> dict[str, Any]:
             "working": total,
             "not_looked_at": max(0, total - len(working)),
             "at_rest": max(0, all_open - total),
+            "parked": (await on.client.count_workflows(PARKED, rpc_timeout=TIMEOUT)).count,
         }
         # A run need not be idle for a call of it to wait on a task queue that nobody serves.
         since = on.now - timedelta(seconds=min(on.settings.no_progress_seconds, LOOKED_INTO_SECONDS))

@@ -38,7 +38,12 @@ TOOL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 def in_words(error: pydantic.ValidationError) -> str:
     """What is wrong, as an author reads it: `steps: Input should be greater than 0`."""
     found = error.errors(include_url=False, include_input=False)
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in found)
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'it'}: {_said(e['msg'])}" for e in found)
+
+
+def _said(message: str) -> str:
+    """What a check of ours said, without the word of pydantic's in front of it."""
+    return message.removeprefix("Value error, ")
 
 
 def first_sentence(error: Exception) -> str:

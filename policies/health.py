@@ -90,6 +90,7 @@ class Seen:
     not_looked_at: int = 0
     at_rest: int = 0
     """How many open runs only a person moves."""
+    parked: int = 0
     breakers: tuple[tuple[str, Breaker], ...] = ()
     """Each with its task queue."""
     accounts: tuple[AccountView, ...] = ()
@@ -370,13 +371,14 @@ def _well(seen: Seen, now: datetime) -> dict[str, str]:
     kept = f", closed runs kept for {span(seen.retention.total_seconds())}" if seen.retention else ""
     pollers = [f"{one.name} ({one.kind}) {one.pollers}" for one in seen.queues]
     more = f", and {seen.not_looked_at} not looked at" if seen.not_looked_at else ""
+    parked = f" ({seen.parked} parked: `holdfast parked groups`)" if seen.parked else ""
     every = seen.schedule
     last = f", last {span((now - every.last_at).total_seconds())} ago" if every and every.last_at else ""
     return {
         "server": f"Temporal {seen.version}, namespace {seen.namespace}{kept}",
         "search attributes": "all there",
         "workers": f"on {', '.join(pollers)}" if pollers else "no task queue",
-        "runs": f"{seen.working} at work, {seen.at_rest} with a person{more}",
+        "runs": f"{seen.working} at work, {seen.at_rest} with a person{parked}{more}",
         "workflow tasks": "none fails",
         "breakers": f"{len(seen.breakers)} known, all closed",
         "budgets": f"{len(seen.accounts)} looked at, none used up",

@@ -95,7 +95,7 @@ def add_to(app: typer.Typer) -> None:
 
 async def _list(server: Server, chosen: Chosen, *, groups: bool, as_json: bool) -> None:
     from holdfast.cli.rendering.parked import print_groups
-    from holdfast.cli.rendering.screen import err, line, out
+    from holdfast.cli.rendering.screen import err, line, out, unwrapped
     from holdfast.cli.rendering.tables import print_runs
 
     if chosen.runs:
@@ -110,7 +110,13 @@ async def _list(server: Server, chosen: Chosen, *, groups: bool, as_json: bool) 
     else:
         found = listed = await client.parked(agent=chosen.agent, fingerprint=chosen.group)
         if listed and not as_json:
-            print_runs(out(), listed)
+            print_runs(out(), listed, parked=True)
+            unwrapped(out(), ("holdfast parked groups", "cyan"), f"{server.flags}    what stopped them")
+            unwrapped(
+                out(),
+                ("holdfast parked show RUN", "cyan"),
+                f"{server.flags}  what is kept of one, and the commands",
+            )
     if as_json:
         print(json.dumps([one.model_dump(mode="json") for one in found], indent=2))
     elif not found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 from typing import Annotated
 
 import typer
@@ -16,6 +17,13 @@ _EXAMPLES = """\
   holdfast result ticket-88 --wait > out     the result alone on stdout, once there is one
   holdfast result ticket-88 --transcript     … and everything that was said
   holdfast result ticket-88 --json | jq .outcome.effects"""
+
+_NEXT = {
+    "parked": "holdfast parked show {run}",
+    "waiting": "holdfast show {run}",
+    "paused": "holdfast resume {run}",
+}
+"""What moves a run on that only a person can move."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -61,13 +69,15 @@ def add_to(app: typer.Typer) -> None:
             print(json.dumps(document, indent=2))
         else:
             from holdfast.cli.rendering.run_page import print_value
-            from holdfast.cli.rendering.screen import err, out
+            from holdfast.cli.rendering.screen import err, out, unwrapped
             from holdfast.cli.rendering.transcript import print_transcript
             from holdfast.cli.rendering.under_way import print_so_far
 
             print_so_far(err(), outcome, status=status)
             if said is not None:
                 print_transcript(err(), said)
+            if (command := _NEXT.get(status)) is not None:
+                unwrapped(err(), (command.format(run=shlex.quote(run)) + server.flags, "cyan"))
             if outcome.output is not None:
                 print_value(out(), outcome.output, indent=0)
         return OK if status == "completed" else NOT_COMPLETED

@@ -62,6 +62,8 @@ def test_when_all_is_well_there_is_no_finding() -> None:
     report = examine(WELL, SETTINGS, NOW)
     assert report.findings == ()
     assert {line.status for line in report.checks} == {"ok"}
+    parked = examine(replace(WELL, at_rest=7, parked=3), SETTINGS, NOW).checks[3].text
+    assert parked == "2 at work, 7 with a person (3 parked: `holdfast parked groups`)"
     assert {line.name: line.text for line in report.checks}["schedule"] == "every 5 min, last 3 min ago"
 
 

@@ -17,9 +17,16 @@ if TYPE_CHECKING:
     from holdfast.contracts.accounts import AccountView
 
 
-def print_runs(console: Console, runs: Sequence[RunSummary]) -> None:
-    """One line a run; what the width has no room for is left out from the right, never the run's id."""
-    columns = ["run", "status", "waiting for", "agent", "user", "steps", "cost", "started", "took"]
+_EVERY = ("run", "status", "waiting for", "agent", "user", "steps", "cost", "started", "took")
+_PARKED = ("run", "group", "agent", "user", "steps", "cost", "started")
+
+
+def print_runs(console: Console, runs: Sequence[RunSummary], *, parked: bool = False) -> None:
+    """One line a run; what the width has no room for is left out from the right, never the run's id.
+
+    Runs that are all `parked` have their group instead of what they have in common.
+    """
+    columns = list(_PARKED if parked else _EVERY)
     rows = [_cells(run) for run in runs]
     empty = {name for name in columns if not any(row[name].plain for row in rows)}
     columns = [name for name in columns if name not in empty]
@@ -62,6 +69,7 @@ def _cells(run: RunSummary) -> dict[str, Text]:
     return {
         "run": text_of(run.run),
         "status": text_of((run.status, words.status_style(run.status))),
+        "group": text_of(run.fingerprint or ""),
         "waiting for": text_of((run.waiting_for or "").replace("_", " ").replace(":", " by ", 1)),
         "agent": text_of(run.agent or ""),
         "user": text_of(run.user or ""),
