@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +21,7 @@ from holdfast.contracts.carrying import unpack
 from holdfast.contracts.digests import EMPTY_CHAIN, canonical, chain
 from holdfast.contracts.forks import CheckpointRequest, MadeCall
 from holdfast.contracts.messages import Message
+from holdfast.contracts.requests import DecisionInput
 from holdfast.contracts.run import InspectRequest, RunView, StepRecord
 from holdfast.contracts.state import ForkPoint, RunCheckpoint, TranscriptState
 from holdfast.contracts.undo import DoneCall, EffectsRequest
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from temporalio.client import WorkflowHandle
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
+Decisions = Mapping[str, DecisionInput]
 
 STEPS_KEPT = 20
 """Steps that stay at hand where older ones are archived, as in a run that goes on in a new execution."""
@@ -72,6 +74,8 @@ class Past:
     """Its steps and its transcript are as complete as a fork needs them."""
     made: list[MadeCall]
     """What earlier forks and rewinds went back behind."""
+    misfit: str = ""
+    """Why decisions that were asked about cannot be changed."""
 
 
 class Checkpointed(Steered):
@@ -185,7 +189,7 @@ class Checkpointed(Steered):
             transcript=messages,
         )
 
-    async def _past(self, at: int | None) -> Past:
+    async def _past(self, at: int | None, decisions: Decisions | None = None) -> Past:
         """The run as it was after a step, whichever execution took it.
 
         Raises:
@@ -195,14 +199,14 @@ class Checkpointed(Steered):
             ArtifactNotFound, ArtifactStoreFailed: The artifact store does not give what was laid aside.
         """
         try:
-            point, data = await _ask(at, self._query)
+            point, data = await _ask(at, self._query, decisions or {})
         except UsageError as error:
             execution = None if at is None else await self._execution_of(at)
             if execution is None:
                 raise UsageError(f"Run {self.id}: {error}.") from None
-            point, data = await self._ask_execution(execution, at)
+            point, data = await self._ask_execution(execution, at, decisions or {})
         checkpoint = await _filled(unpack(data))
-        return Past(task=point.task, user=point.user, checkpoint=checkpoint, made=point.made)
+        return Past(point.task, point.user, checkpoint, point.made, point.misfit)
 
     async def _execution_of(self, step: int) -> str | None:
         """The execution (Temporal's run id) that planned after a step, where that is over; None for the present one.
@@ -226,9 +230,11 @@ class Checkpointed(Steered):
 
         return query
 
-    async def _ask_execution(self, execution: str, at: int | None) -> tuple[ForkPoint, str]:
+    async def _ask_execution(
+        self, execution: str, at: int | None, decisions: Decisions
+    ) -> tuple[ForkPoint, str]:
         try:
-            return await _ask(at, self._query_of(execution))
+            return await _ask(at, self._query_of(execution), decisions)
         except UsageError as error:
             raise UsageError(f"Run {self.id}: {error}.") from None
         except RPCError as error:
@@ -244,12 +250,13 @@ class Checkpointed(Steered):
             raise NoWorkerAnswers(f"Run {self.id} cannot be looked at as of step {at}: {error}") from error
 
 
-async def _ask(at: int | None, query: Any) -> tuple[ForkPoint, str]:
+async def _ask(at: int | None, query: Any, decisions: Decisions) -> tuple[ForkPoint, str]:
     """The point and its checkpoint's data, asked for in pages. Raises UsageError where there is none of that step."""
     for _ in range(TRIES):
         data, point = "", None
         while True:
-            asked = CheckpointRequest(at=at if point is None else point.checkpoint.step, start=len(data))
+            step = at if point is None else point.checkpoint.step
+            asked = CheckpointRequest(at=step, start=len(data), decisions=dict(decisions))
             page: ForkPoint = await _asked(query, asked)
             if point is not None and page.digest != point.digest:
                 break  # it went on meanwhile

@@ -72,7 +72,9 @@ class Forked(Checkpointed):
             model: Goes on with this model instead of the first one of its ladder.
             message: What the agent is told before its next plan.
             answers: By call of step `at`, such as `{"3.1": {…}}`: the result that it shall have had.
-            decisions: By request of step `at`: the decision that shall have been made, with its `choice`.
+            decisions: By request of step `at`: the decision that shall have been made, with its `choice`. It is held to
+                the rules of real ones. Of every kind but `rollback`; what would only end the run, or change a call's
+                arguments, is refused.
             writes: `simulate` all that writes, `ask` about each, or `run` it as the agent may.
             by: Who forks.
             id: The new run's id.
@@ -84,7 +86,9 @@ class Forked(Checkpointed):
             ArtifactNotFound, ArtifactStoreFailed: The run is long or large, and the artifact store that
                 `HOLDFAST_ARTIFACTS` names here does not give, or take, what is laid aside.
         """
-        past = await self._past(at)
+        past = await self._past(at, decisions or {})
+        if past.misfit:
+            raise UsageError(f"Run {self.id} cannot be forked like this: {past.misfit}.")
         source = past.checkpoint
         spec = _spec(source.spec, agent, instructions, model)
         said = {f"answer {call}" for call in answers or ()} | {f"decision {name}" for name in decisions or ()}
@@ -240,21 +244,7 @@ def _misfit(fork: ForkInput, source: RunCheckpoint) -> str | None:
     for name in fork.answers:
         if name not in calls:
             return f"step {fork.at} has no call {name}; it has {known}. Fork at the step of the call"
-    decided = {one.request: one for one in source.decisions}
-    for name, given in fork.decisions.items():
-        if name not in decided or name.partition("-")[0] not in calls:
-            open_ones = ", ".join(one for one in decided if one.partition("-")[0] in calls) or "none"
-            return f"step {fork.at} had no request {name}; decided were {open_ones}"
-        kind = name.split("-")[1]
-        fitting = {"approval": ("approve", "reject"), "question": ("answer", "reject")}.get(kind)
-        if fitting is None:
-            return (
-                f"a decision about a request of kind {kind} cannot be changed; give the call's result instead"
-            )
-        if given.choice not in fitting:
-            return f"the choice for {name} must be {' or '.join(fitting)}"
-        if given.arguments is not None:
-            return "other arguments cannot be given; give the call's result instead"
-    if source.outcome is not None and not fork.message:
+    raises = any(given.answer == "raise" for given in fork.decisions.values())
+    if source.outcome is not None and not fork.message and not raises:
         return f"step {fork.at} ended it. Give a message to go on with, or fork at an earlier step"
     return None

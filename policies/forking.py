@@ -4,7 +4,9 @@ from collections.abc import Iterable
 
 from holdfast.contracts.calls import CallRecord
 from holdfast.contracts.forks import MadeCall, Writes
+from holdfast.contracts.requests import DecisionInput, Request
 from holdfast.contracts.spec import AgentSpec, ToolSpec
+from policies import decisions
 from policies.approval import Clearance
 
 
@@ -40,6 +42,24 @@ def careful(
         why = "every write of this fork is asked about"
         return clearance.model_copy(update={"kind": "ask", "why": why, "by": clearance.by or spec.approvers})
     return clearance
+
+
+def pointless(request: Request, given: DecisionInput) -> str | None:
+    """Why a fork cannot change a decision like this, though it fits the request; None when it can."""
+    if given.arguments is not None:
+        return "a fork cannot give a call other arguments; give the call's result instead, in `answers`"
+    match request.kind:
+        case "rollback":
+            return "a fork has no effects of its own to take back; undo those of the run itself"
+        case "limit" if not decisions.asks_for_limits(request):
+            return (
+                "it is about an account or one plan's cost, which a fork asks about itself; fork without it"
+            )
+        case "limit" | "parked" if given.answer in ("finish", "discard"):
+            return f"after {given.answer} there is nothing to go on with"
+        case "parked" if given.result is not None:
+            return "a fork goes on from the step that it is forked at: choose that, and its agent, instead of a `result`"
+    return None
 
 
 def _same(one: MadeCall, tool: ToolSpec, record: CallRecord) -> bool:

@@ -360,7 +360,7 @@ class AgentRun:
     @workflow.query(name=names.CHECKPOINT, description="The run as it was after a step")
     def checkpoint(self, asked: CheckpointRequest) -> ForkPoint:
         """The run as it was after a step, and what it has done since."""
-        return forking.point(self._started(), asked.at, asked.start)
+        return forking.point(self._started(), asked)
 
     @workflow.signal(name=names.REWOUND, description="Tell a run that was reset what it had done since")
     @any_payloads_async

@@ -12,18 +12,18 @@ from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.calls import CallRecord
 from holdfast.contracts.carrying import pack
 from holdfast.contracts.digests import digest
-from holdfast.contracts.forks import ForkInput, MadeCall, Rewound
+from holdfast.contracts.forks import CheckpointRequest, ForkInput, MadeCall, Rewound
 from holdfast.contracts.messages import text_block
-from holdfast.contracts.requests import Decision, DecisionInput
 from holdfast.contracts.spec import ToolSpec
 from holdfast.contracts.state import ForkPoint, LoopState, RunCheckpoint, StepMark
 from policies import feedback, undoing
 from policies.approval import Clearance
 from policies.forking import careful
 from policies.json_safety import safe, shorten
+from workflows import redeciding
 from workflows.answering import MAX_ANSWER_BYTES
 from workflows.any_payloads import NOTHING
-from workflows.call_execution import Answer, CallExecution
+from workflows.call_execution import Answer
 from workflows.checkpointing import dump
 from workflows.human_desk import HumanDesk
 from workflows.run_state import PREVIEW_CHARS, RunState
@@ -64,12 +64,13 @@ def mark(state: RunState) -> None:
     )
 
 
-def point(state: RunState, at: int | None, start: int = 0) -> ForkPoint:
+def point(state: RunState, asked: CheckpointRequest) -> ForkPoint:
     """The run as it was after a step. Raises ApplicationError of type NoCheckpoint, with those that there are.
 
     What was made to outside, and what happened, is not in it: nothing that goes on from it looks at that.
     """
     first, last = (state.marks[0].number, state.marks[-1].number) if state.marks else (0, 0)
+    at, start = asked.at, asked.start
     found = next((one for one in state.marks if one.number == (last if at is None else at)), None)
     if found is None:
         raise ApplicationError(
@@ -86,6 +87,7 @@ def point(state: RunState, at: int | None, start: int = 0) -> ForkPoint:
         made=[*(fork.made if fork else ()), *(rewind.made if rewind else ())],
         total=len(carried.data),
         digest=digest(carried.data),
+        misfit=redeciding.problem(state, found.number, asked.decisions),
     )
 
 
@@ -185,8 +187,9 @@ async def begin(state: RunState, desk: HumanDesk) -> None:
             for block in blocks
         ]
         state.transcript.replace_last(content)
-    if fork.message:
-        _tell(state, fork.message)
+    for said in (redeciding.about_run(state, fork), fork.message):
+        if said:
+            _tell(state, said)
 
 
 def state_of(fork: ForkInput) -> JsonObject:
@@ -213,7 +216,7 @@ async def _other_results(state: RunState, desk: HumanDesk, fork: ForkInput) -> d
             found[call.tool_use_id] = _answered(state, call, result)
     for request, given in fork.decisions.items():
         if (call := calls.get(request.partition("-")[0])) is not None:
-            found[call.tool_use_id] = await _decided(state, desk, call, request, given)
+            found[call.tool_use_id] = await redeciding.about_call(state, desk, call, request, given)
     return found
 
 
@@ -223,36 +226,6 @@ def _answered(state: RunState, call: CallRecord, result: Json) -> Answer:
     call.status, call.failure, call.preview = "done", None, shorten(text, PREVIEW_CHARS)
     call.why = "its result was given by the fork"
     return Answer(text)
-
-
-async def _decided(
-    state: RunState, desk: HumanDesk, call: CallRecord, request: str, given: DecisionInput
-) -> Answer:
-    decision = Decision(
-        request=request,
-        choice=given.choice or "reject",
-        by=given.by,
-        note=given.note,
-        reason=given.reason,
-        answer=given.answer,
-        result=given.result,
-        via="update",
-        at=state.now(),
-    )
-    state.decisions = [one for one in state.decisions if one.request != request] + [decision]
-    state.event("decision", f"{request}: {decision.choice} by {given.by}", decision.model_dump(mode="json"))
-    tool = state.spec.tool(call.tool)
-    if decision.choice == "approve" and tool is not None:
-        call.failure, call.approved_by, call.dry_run = None, given.by, tool.writes and state.dry_run
-        answer = await CallExecution(state, desk).execute(call, tool)
-    elif decision.choice == "answer":
-        call.status = "done"
-        answer = Answer(f"{given.by} answers: {given.answer}")
-    else:
-        call.status, call.why = "rejected", given.reason or given.note
-        answer = Answer(feedback.rejected(decision), is_error=True)
-    call.preview = shorten(answer.text, PREVIEW_CHARS)
-    return answer
 
 
 def rewound(state: RunState, raw: RawValue) -> None:

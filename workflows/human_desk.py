@@ -196,22 +196,12 @@ class HumanDesk:
         state = self._open_state()
         if choice is None:
             raise ValueError("say the choice: approve, reject or answer")
-        if found := faults(given.model_dump(mode="json")):
-            raise ValueError(found[0])
-        if (size := len(given.model_dump_json().encode())) > MAX_DECISION_BYTES:
-            raise ValueError(f"it is {size:,} bytes, and {MAX_DECISION_BYTES:,} is the limit")
+        if (unusable := _unusable(given)) is not None:
+            raise ValueError(unusable)
         request = decisions.pick(given, list(state.requests.values()))
         if isinstance(request, str):
             raise ValueError(request)  # noqa: TRY004  # not a wrong type: the reason why there is none
-        why = decisions.misfit(given, choice, request, state.given.user)
-        tool = state.spec.tool(request.tool) if request.tool else None
-        if why is None and given.arguments is not None and tool is not None:
-            why = _edit_problem(tool, given.arguments, state.spec.max_argument_bytes)
-        if why is None and request.kind == "takeover":
-            last_turn = bool((request.arguments or {}).get("last_turn"))
-            why = takeover.problem(state.spec, given, last_turn=last_turn)
-        if why is None and request.kind == "approval" and choice == "approve":
-            why = decisions.own_plan(given.by, state.steps[-1].planner if state.steps else "")
+        why = misfit(state, given, choice, request)
         if why is not None:
             raise ValueError(why)
         return request, choice
@@ -238,6 +228,29 @@ class HumanDesk:
 
     def _ignore(self, signal: str, why: str) -> None:
         self._open_state().ignore(signal, why)
+
+
+def misfit(state: RunState, given: DecisionInput, choice: Choice, request: Request) -> str | None:
+    """Why a decision about a request of this run does not fit, with what would; None when it fits."""
+    why = _unusable(given) or decisions.misfit(given, choice, request, state.given.user)
+    tool = state.spec.tool(request.tool) if request.tool else None
+    if why is None and given.arguments is not None and tool is not None:
+        why = _edit_problem(tool, given.arguments, state.spec.max_argument_bytes)
+    if why is None and request.kind == "takeover":
+        last_turn = bool((request.arguments or {}).get("last_turn"))
+        why = takeover.problem(state.spec, given, last_turn=last_turn)
+    if why is None and request.kind == "approval" and choice == "approve":
+        planner = next((one.planner for one in state.steps if one.number == request.step), "")
+        why = decisions.own_plan(given.by, planner)
+    return why
+
+
+def _unusable(given: DecisionInput) -> str | None:
+    if found := faults(given.model_dump(mode="json")):
+        return found[0]
+    if (size := len(given.model_dump_json().encode())) > MAX_DECISION_BYTES:
+        return f"it is {size:,} bytes, and {MAX_DECISION_BYTES:,} is the limit"
+    return None
 
 
 def _edit_problem(tool: ToolSpec, arguments: JsonObject, max_bytes: int) -> str | None:

@@ -12,7 +12,7 @@ from holdfast.contracts.calls import Failure
 from holdfast.contracts.limits import LimitsRaised, NewLimits, RaiseInput
 from holdfast.contracts.messages import Message, text_block, user_text
 from holdfast.contracts.plans import PlanOutcome
-from holdfast.contracts.requests import Decision
+from holdfast.contracts.requests import Decision, DecisionInput
 from holdfast.contracts.run import FinishStatus
 from holdfast.contracts.spec import LimitsSpec
 from policies import decisions, feedback, finishing, limits, loops, stops
@@ -174,6 +174,24 @@ def _raise(
     return found
 
 
+def raise_in_fork(state: RunState, given: DecisionInput, *, instead: bool) -> str:
+    """Raise the limits of a fork, in place of the last time where that was decided. Returns what the planner is told."""
+    loop = state.loop
+    if instead and loop.raises:
+        before = loop.raises.pop().before
+        loop.limits = LimitsSpec.model_validate({**limits_of(state).model_dump(mode="json"), **before})
+    field, new = _reached(state), "time and money count from now on"
+    try:
+        if field is not None or given.result is not None:
+            asked = limits.asked_for(given.result, field or "", state.spec.limits)
+            if isinstance(asked, str):
+                raise ValueError(asked)  # noqa: TRY301  # the source has checked it, by its own agent
+            new = limits.told_raised(_raise(state, asked, by=given.by, reason=given.note, via="update").after)
+    except ValueError as error:
+        state.event("notice", f"the limits stay as they are: {error}")
+    return stops.RAISED.format(by=given.by, limits=new)
+
+
 async def _ask_for_more(state: RunState, desk: HumanDesk, output: Json, reason: str) -> None:
     """Wait until nothing that is used up is left, or a human says `finish`."""
     state.loop.waits_for = "a human"
@@ -189,6 +207,7 @@ async def _ask_for_more(state: RunState, desk: HumanDesk, output: Json, reason: 
             finally:
                 asked.cancel()
             if decision.answer == "finish":
+                state.status = "planning"  # what it waited for has come; it is shown with its end
                 return
             if _reached(state) == field:
                 _raise_as_decided(state, decision, field)

@@ -23,6 +23,7 @@ from workflows.human_desk import HumanDesk
 from workflows.limit_watch import OutOfMoney, left_usd
 from workflows.options import as_kwargs, plan_options
 from workflows.parking import park
+from workflows.redeciding import given_plan
 from workflows.run_state import RunState
 from workflows.steering import before_plan
 from workflows.summarising import Compaction
@@ -116,6 +117,8 @@ class Planning:
         rung = state.spec.ladder[self._loop.rung]
         await before_plan(state)
         state.move("planning")
+        if (given := given_plan(state, step)) is not None:
+            return given
         await self._compaction.watch(step)
         if isinstance(rung, HumanRung):
             return await take_over(state, self._desk, rung, step, last_turn=last_turn)

@@ -13,11 +13,13 @@ from holdfast.errors import UsageError
 
 if TYPE_CHECKING:
     from holdfast.contracts.forks import MadeCall
+    from holdfast.contracts.requests import DecisionInput
     from holdfast.contracts.run import StepRecord
 
 _FORK = """\
   holdfast fork ticket-88 --at 3 --instructions 'Be careful.'
   holdfast fork ticket-88 --at 3 --answer 3.1='{"state": "running"}'
+  holdfast fork ticket-88 --at 3 --decide 3-limit-ab12cd34=raise
   holdfast fork ticket-88 --message 'And now tell Ana.' --writes ask"""
 
 _REWIND = """\
@@ -77,6 +79,14 @@ def _add_fork(app: typer.Typer) -> None:
             list[str] | None,
             typer.Option("--reject", metavar="REQUEST", help="A request of this step shall be rejected."),
         ] = None,
+        decide: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--decide",
+                metavar="REQUEST=ANSWER",
+                help="A request of this step shall be answered so: a word, a text, or JSON with answer and result.",
+            ),
+        ] = None,
         writes: Annotated[
             str, typer.Option(metavar="HOW", help="simulate every write, ask about each, or run them.")
         ] = "simulate",
@@ -95,6 +105,7 @@ def _add_fork(app: typer.Typer) -> None:
             raise UsageError(f"--writes must be simulate, ask or run, not {writes!r}.")
         decisions = {one: DecisionInput(by=by, choice="approve") for one in approve or ()}
         decisions |= {one: DecisionInput(by=by, choice="reject") for one in reject or ()}
+        decisions |= _decisions(decide or [], by)
         client = await server.client()
         made = await client.run(run).fork(
             at=at, instructions=instructions, model=model, message=message, answers=_answers(answers or []),
@@ -105,7 +116,7 @@ def _add_fork(app: typer.Typer) -> None:
             return
         from holdfast.cli.rendering.screen import line, out, unwrapped
 
-        line(out(), "Run ", (made.id, "bold"), f" goes on from {run}.")
+        line(out(), "Run ", (made.id, "bold"), f" goes on from {run}, {_after(at)}; {_WRITES[writes]}.")
         unwrapped(out(), (f"holdfast show {made.id} --follow{server.flags}", "cyan"))
 
 
@@ -175,6 +186,38 @@ def _add_diff(app: typer.Typer) -> None:
             print(json.dumps({"a": left, "b": right, "part_at": parted, "steps": steps}, indent=2))
             return
         _print_diff(left, right, rows, parted, (a.status, b.status))
+
+
+_WRITES = {
+    "simulate": "its writes are simulated",
+    "ask": "a person is asked about each of its writes",
+    "run": "it writes as its agent may",
+}
+
+
+def _after(at: int | None) -> str:
+    return "after its last step" if at is None else f"after step {at}" if at else "before its first plan"
+
+
+def _decisions(given: list[str], by: str) -> dict[str, DecisionInput]:
+    from pydantic import ValidationError
+
+    from holdfast.contracts.requests import DecisionInput
+
+    found: dict[str, DecisionInput] = {}
+    for one in given:
+        request, sign, text = one.partition("=")
+        if not sign or not request or not text.strip():
+            raise UsageError(f"--decide {one!r} must be REQUEST=ANSWER, such as 3-limit-ab12cd34=raise.")
+        try:
+            said = json.loads(text) if text.lstrip().startswith("{") else {"answer": text}
+            found[request] = DecisionInput.model_validate({"by": by, "choice": "answer", **said})
+        except (ValueError, ValidationError):
+            raise UsageError(
+                f"--decide {request}: {text!r} is no decision. Give its answer, or JSON such as "
+                """'{"answer": "raise", "result": {"steps": "+5"}}'."""
+            ) from None
+    return found
 
 
 def _answers(given: list[str]) -> dict[str, Any]:

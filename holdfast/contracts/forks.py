@@ -79,6 +79,8 @@ class CheckpointRequest(Contract):
 
     at: int | None = None
     start: int = 0
+    decisions: dict[str, DecisionInput] = {}
+    """By request of that step: the decisions that a fork would change. The answer says why one cannot be."""
 
 
 class Rewound(Contract):

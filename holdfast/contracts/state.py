@@ -192,3 +192,5 @@ class ForkPoint(Record):
     """Characters of the whole data."""
     digest: str = ""
     """Of the whole data: tells whether pages belong together."""
+    misfit: str = ""
+    """Why a fork cannot change the decisions that were asked about; empty when it can."""

@@ -65,11 +65,19 @@ EXAMPLES: dict[str, BaseModel] = {
         ladder=(ModelRung(kind="model", model="claude-sonnet-4-5"),),
         on_failure="rollback",
     ),
-    "CheckpointRequest": CheckpointRequest(at=3, start=1_000_000),
+    "CheckpointRequest": CheckpointRequest(
+        at=3, start=1_000_000, decisions={"3.2-approval-ab12cd34": DecisionInput(by="dana", choice="reject")}
+    ),
     "Fork": FORK,
     "ForkInput": FORK_INPUT,
     "ForkPoint": ForkPoint(
-        task="Cut our spend.", user="ana", checkpoint=CARRIED, made=[MADE], total=2_000_000, digest="0123"
+        task="Cut our spend.",
+        user="ana",
+        checkpoint=CARRIED,
+        made=[MADE],
+        total=2_000_000,
+        digest="0123",
+        misfit="no",
     ),
     "LoopState.back": LOOP,
     "MadeCall": MADE,

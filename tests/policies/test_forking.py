@@ -6,9 +6,10 @@ import pytest
 
 from holdfast.contracts.calls import CallRecord
 from holdfast.contracts.forks import MadeCall, Writes
+from holdfast.contracts.requests import DecisionInput, Request, RequestKind
 from policies.approval import Clearance
 from policies.effects import fingerprint
-from policies.forking import careful
+from policies.forking import careful, pointless
 from policies.reminding import Patience
 from tests.contracts.examples import AGENT, ARGUMENTS, STOP
 
@@ -66,3 +67,32 @@ def test_who_is_asked_anyway_is_told_of_the_first_time_too() -> None:
     found = careful(asked, AGENT, STOP, RECORD, writes="run", made=[SAME])
     assert (found.by, found.patience.expires_in_seconds) == ("finops", 60)
     assert found.why.endswith("may still stand; it is dear")
+
+
+@pytest.mark.parametrize(
+    "kind,shown,decided,why",
+    [
+        ("approval", {}, {"choice": "approve"}, ""),
+        ("approval", {}, {"choice": "approve", "arguments": {"n": 1}}, "give the call's result instead"),
+        ("question", {}, {"answer": "yes"}, ""),
+        ("unknown_effect", {}, {"answer": "skip"}, ""),
+        ("limit", {"limits": {"steps": 1}}, {"answer": "raise"}, ""),
+        ("limit", {"limits": {"steps": 1}}, {"answer": "finish"}, "nothing to go on with"),
+        ("limit", {"account": "user/ana"}, {"answer": "raise"}, "about an account"),
+        ("takeover", {}, {"answer": "finish", "result": 7}, ""),
+        ("parked", {}, {"answer": "redrive"}, ""),
+        ("parked", {}, {"answer": "redrive", "result": {"from_step": 2}}, "choose that"),
+        ("parked", {}, {"answer": "discard"}, "nothing to go on with"),
+        ("rollback", {}, {"answer": "leave"}, "no effects of its own"),
+    ],
+)
+def test_what_a_fork_cannot_decide_otherwise(
+    kind: RequestKind, shown: dict[str, object], decided: dict[str, object], why: str
+) -> None:
+    """What would only end it, or is about what it has not: its effects, its account, other arguments."""
+    request = Request(
+        id="r", kind=kind, run="a", agent="a", digest="d", step=1, why="", by="ops", arguments=shown
+    )
+    given = DecisionInput.model_validate({"by": "eve", "choice": "answer", **decided})
+    found = pointless(request, given)
+    assert (why in (found or "")) if why else found is None

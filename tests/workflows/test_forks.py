@@ -184,7 +184,7 @@ async def test_what_cannot_be_forked_is_refused(stage: SetStage) -> None:
             await run.fork(at=9)
         with pytest.raises(UsageError, match=r"step 1 has no call 2\.1; it has 1\.1"):
             await run.fork(at=1, answers={"2.1": "x"})
-        with pytest.raises(UsageError, match=r"had no request 1\.1-approval-x; decided were none"):
+        with pytest.raises(UsageError, match=r"had no request 1\.1-approval-x; it had none"):
             await run.fork(at=1, decisions={"1.1-approval-x": DecisionInput(by="a", choice="reject")})
         with pytest.raises(UsageError, match=r"step 2 ended it\. Give a message to go on with"):
             await run.fork()
