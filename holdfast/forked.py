@@ -178,6 +178,12 @@ class Forked(Checkpointed):
         await self._signal(names.REWOUND, Rewound(to=to, by=by, reason=reason, made=made, done=last))
         return made
 
+    async def rehearse_rewind(self, *, to: int) -> list[MadeCall]:
+        """What would still stand after a rewind, which is not made. Raises as `rewind`."""
+        made, _ = await self._done_since(await self._past(to))
+        await self._plan_after(to)
+        return made
+
     async def _plan_after(self, step: int) -> tuple[int, str]:
         """The event that completed the workflow task which asked for the plan after `step`, and its execution."""
         execution = await self._execution_of(step) or (await self._handle.describe()).run_id

@@ -337,7 +337,8 @@ class Run(Forked, Results[OutT], Generic[OutT]):
 
     def _raise(self, error: Exception) -> NoReturn:
         if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
-            raise RunNotFound(f"There is no run {self.id!r} here. `holdfast runs` lists them.") from None
+            where = f"in namespace {self._temporal.namespace!r}"
+            raise RunNotFound(f"There is no run {self.id!r} {where}. `holdfast runs` lists them.") from None
         raise NoWorkerAnswers(f"{self._nobody()} ({error})") from error
 
     def _nobody(self) -> str:

@@ -14,7 +14,7 @@ from holdfast.errors import UsageError
 if TYPE_CHECKING:
     from holdfast.contracts.forks import MadeCall
     from holdfast.contracts.requests import DecisionInput
-    from holdfast.contracts.run import StepRecord
+    from holdfast.contracts.run import RunView
 
 _FORK = """\
   holdfast fork ticket-88 --at 3 --instructions 'Be careful.'
@@ -144,7 +144,7 @@ def _add_rewind(app: typer.Typer) -> None:
         found = client.run(run)
         if not by.strip():
             raise UsageError("Say who asks by --by NAME, or set HOLDFAST_USER.")
-        made = await found.made_since(to)
+        made = await found.rehearse_rewind(to=to)
         if not as_json:
             _print_made(made, run, f"holdfast undo {run} --to {to}{server.flags}", to)
         if not yes:
@@ -179,7 +179,7 @@ def _add_diff(app: typer.Typer) -> None:
         client = await server.client()
         a, b = (await look(client, left)).view, (await look(client, right)).view
         count = max(len(a.steps), len(b.steps))
-        rows: list[Row] = [(n + 1, _told(a.steps, n), _told(b.steps, n)) for n in range(count)]
+        rows: list[Row] = [(n + 1, _told(a, n), _told(b, n)) for n in range(count)]
         parted = next((n for n, one, other in rows if one != other), None)
         if as_json:
             steps = [{"step": n, "a": one, "b": other, "same": one == other} for n, one, other in rows]
@@ -252,18 +252,19 @@ def _print_made(made: list[MadeCall], run: str, undo: str, to: int) -> None:
         unwrapped(out(), "  ", (undo, "cyan"))
 
 
-def _told(steps: list[StepRecord], number: int) -> str | None:
-    """A step in a line: its calls with their outcome, or its words. None: there is no such step."""
+def _told(view: RunView, number: int) -> str | None:
+    """A step in a line: its calls with their outcome, or its words, or the end. None: there is no such step."""
     from holdfast.cli.rendering import words
 
-    if number >= len(steps):
+    if number >= len(view.steps):
         return None
-    step = steps[number]
+    step = view.steps[number]
+    ends = view.outcome is not None and step is view.steps[-1]
     calls = [
         f"{words.call(call.tool, call.arguments)} {call.status}" + (" (dry run)" if call.dry_run else "")
         for call in step.calls
     ]
-    return "; ".join(calls) or step.text or "(no words)"
+    return "; ".join(calls) or step.text or ("(it ends)" if ends else "(no words)")
 
 
 def _print_diff(left: str, right: str, rows: list[Row], parted: int | None, ends: tuple[str, str]) -> None:

@@ -79,7 +79,8 @@ def _print(outcome: UndoOutcome) -> None:
 
     console = out()
     if not outcome.calls:
-        line(console, f"Run {outcome.run} changed nothing that could be undone.")
+        what = "was not rewound behind anything" if outcome.forgotten else "changed nothing"
+        line(console, f"Run {outcome.run} {what} that could be undone.")
     for one in outcome.calls:
         style = "green" if one.outcome == "undone" else "red"
         when = " (before it was rewound)" if one.forgotten else ""
