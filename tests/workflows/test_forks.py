@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from pathlib import Path
 from typing import Any
@@ -220,7 +221,7 @@ async def test_a_run_can_be_looked_at_as_of_any_step(stage: SetStage) -> None:
 
 
 async def test_a_rewound_run_plans_anew_and_asks_before_it_repeats(stage: SetStage) -> None:
-    """What it had done since still stands and is told; the same again is asked about; keys are not used again."""
+    """What it had done since still stands and is told; the same again is asked about; it stays one run in the list."""
     first = [call("write", line="a"), call("write", line="b"), say("first")]
     second = [call("write", line="b"), call("write", line="c"), say("second")]
     async with stage(WRITER, [*first, *second], seconds=90) as on:
@@ -237,6 +238,13 @@ async def test_a_rewound_run_plans_anew_and_asks_before_it_repeats(stage: SetSta
         keys = [one.idempotency_key for one in view.effects]
         assert keys[0] == f"{run.id}/1.1"
         assert keys[1].startswith(f"{run.id}~")
+        assert view.rewind is not None
+        assert (view.rewind.to, view.rewind.by, view.rewind.reason) == (1, "dana", "b was wrong")
+        ended = f"WorkflowId = '{run.id}' AND ExecutionStatus = 'Completed'"
+        while (await on.client.temporal.count_workflows(ended)).count < 2:  # noqa: ASYNC110  # the index lags
+            await asyncio.sleep(0.05)
+        listed = [one.steps for one in await on.client.runs() if one.run == run.id]
+        assert listed == [4], "a rewound run is one run, and stands in the list as it is now"
     assert WORLD == ["a", "b", "c"]
 
 
