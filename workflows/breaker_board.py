@@ -12,6 +12,7 @@ from holdfast.contracts import names
 from holdfast.contracts.breakers import Breaker, BreakerAnswer, BreakerBoardState, BreakerReport
 from policies import breaker, engine_details
 from workflows.any_payloads import NOTHING, any_payloads, any_payloads_async
+from workflows.current_details import CurrentDetails
 from workflows.input_reading import read_input
 
 STARTED_WITH = 'The board starts with a JSON object such as {"breakers": []}'
@@ -33,12 +34,14 @@ class BreakerBoard:
         self._given = given
         self._breakers: dict[str, Breaker] | None = None
         self._reports = 0
+        self._details = CurrentDetails(lambda: engine_details.of_breakers(self.breakers()))
 
     @workflow.run
     @any_payloads_async
     async def run(self, given: RawValue = NOTHING) -> None:  # noqa: ARG002  # read by __init__
         """Keep the breakers until the history is long enough, then go on as new."""
-        workflow.set_current_details(engine_details.of_breakers(list(self._known().values())))
+        self._known()
+        self._details.refresh()
         await workflow.wait_condition(self._long_enough)
         await workflow.wait_condition(workflow.all_handlers_finished)
         workflow.continue_as_new(BreakerBoardState(breakers=tuple(self._known().values())))
@@ -60,7 +63,7 @@ class BreakerBoard:
         known[report.dependency] = answer.breaker
         while len(known) > MAX_BREAKERS:
             del known[next((name for name, one in known.items() if one.failures == 0), next(iter(known)))]
-        workflow.set_current_details(engine_details.of_breakers(list(known.values())))
+        self._details.refresh()
         return answer
 
     @report.validator

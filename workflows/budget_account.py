@@ -16,6 +16,7 @@ from holdfast.contracts import names
 from holdfast.contracts.accounts import AccountView, Grant, Ledger, Reserve, SetLimit, Settle, WaitForRoom
 from policies import budgets, engine_details
 from workflows.any_payloads import NOTHING, any_payloads
+from workflows.current_details import CurrentDetails
 
 MAX_CHANGES = 1_000
 """An account continues as new after this many: the server takes 2,000 updates of one execution."""
@@ -32,7 +33,7 @@ class BudgetAccount:
         self._ledger = ledger
         self._changes = 0
         self._seen = 0
-        self._show()
+        self._details = CurrentDetails(self._told)
 
     @workflow.run
     async def run(self, ledger: Ledger) -> None:  # noqa: ARG002  # taken by __init__
@@ -41,7 +42,7 @@ class BudgetAccount:
         while self._changes < MAX_CHANGES and not workflow.info().is_continue_as_new_suggested():
             self._seen = self._changes
             await self._call_waiting()
-            self._show()
+            self._details.refresh()
             now = workflow.now()
             # A timer is two events of history: one that is early enough is kept while others come and go.
             wakes = budgets.next_change(self._ledger, now)
@@ -82,7 +83,7 @@ class BudgetAccount:
         """Set money aside, or say that there is not enough."""
         self._changes += 1
         grant = budgets.reserve(self._ledger, asked, workflow.now())
-        self._show()
+        self._details.refresh()
         return grant
 
     @workflow.update(name=names.SET_LIMIT, description='Set the limit: {"by": "you", "daily_usd": "5"}')
@@ -105,7 +106,7 @@ class BudgetAccount:
         if (read := _read(said, Settle)) is not None:
             self._changes += 1
             budgets.settle(self._ledger, read)
-            self._show()
+            self._details.refresh()
 
     @workflow.signal(name=names.WAIT_FOR_ROOM)
     @any_payloads
@@ -114,7 +115,7 @@ class BudgetAccount:
         if (read := _read(asked, WaitForRoom)) is not None:
             self._changes += 1
             budgets.wait(self._ledger, read)
-            self._show()
+            self._details.refresh()
 
     @workflow.query(name=names.SHOW_ACCOUNT, description="How the account stands")
     def show(self) -> AccountView:
@@ -125,11 +126,10 @@ class BudgetAccount:
         budgets.pass_time(self._ledger, workflow.now())
         budgets.set_limit(self._ledger, asked)
         self._changes += 1
-        self._show()
+        self._details.refresh()
 
-    def _show(self) -> None:
-        """Refresh what the UI shows; nothing of it is in history."""
-        workflow.set_current_details(engine_details.of_account(budgets.view(self._ledger, workflow.now())))
+    def _told(self) -> str:
+        return engine_details.of_account(budgets.view(self._ledger, workflow.now()))
 
 
 def _read(raw: RawValue, model: type[M]) -> M | None:

@@ -11,6 +11,7 @@ from holdfast.contracts import names
 from policies import details, lifecycle
 from policies.json_safety import brief
 from workflows import answering
+from workflows.current_details import CurrentDetails
 
 if TYPE_CHECKING:
     from workflows.run_state import RunState
@@ -29,9 +30,14 @@ _COST = SearchAttributeKey.for_float(names.SA_COST)
 _STEPS = SearchAttributeKey.for_int(names.SA_STEPS)
 
 
+def details_of(state: RunState) -> CurrentDetails:
+    """The run's details, to be refreshed whenever something has changed."""
+    return CurrentDetails(lambda: details.details(answering.view(state)))
+
+
 def show(state: RunState) -> None:
-    """Set the details at once, and the search attributes only when the world should know: each time is an event."""
-    workflow.set_current_details(details.details(answering.view(state)))
+    """Refresh the details, and the search attributes only when the world should know: each time is an event."""
+    state.details.refresh()
     coarse = "running" if state.status in lifecycle.OPEN - lifecycle.AT_REST else state.status
     waiting = next(iter(state.requests.values()), None)
     cause = state.parked_now.fingerprint if state.parked_now else None

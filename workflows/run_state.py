@@ -72,6 +72,7 @@ class RunState:
         self.outcome: RunOutcome | None = None
         self.execution = 1
         self.archive: list[ArchivedPart] = []
+        self.details = on_display.details_of(self)
         self.shown: tuple[object, object, str, str | None] | None = None
         """As of what the search attributes were set last."""
         self.marks: list[StepMark] = []

@@ -15,6 +15,9 @@ OPENED_AT_MEMO = "holdfast_opened_at"
 SUMMARY_BYTES = 400
 """Temporal's default for a summary, which is one line: of a run, an activity or a timer."""
 
+MOST_BYTES = 6
+"""What a character takes at the most, in JSON."""
+
 DETAILS_BYTES = 20_000
 """Temporal's default for details, which are Markdown."""
 
@@ -61,7 +64,7 @@ def as_written(text: str) -> str:
 
 def _fitting(text: str, limit: int) -> str:
     """The text, or its beginning and an ellipsis, in at most `limit` bytes of JSON."""
-    if _size(text) <= limit:
+    if len(text) <= (limit - 2) // MOST_BYTES or _size(text) <= limit:
         return text
     low, high = 0, min(len(text), limit)
     while low < high:  # the longest beginning that fits
