@@ -38,8 +38,8 @@ def main():
     fresh = stamp("python") != home
     if not fresh and any(stamp(name) == wanted for name in COVERED_BY[extra]):
         return
-    what = "its libraries" if extra == "demo" else "its libraries and the tools of its checks"
-    print("Installing Holdfast, %s into .venv; this takes a minute or two, once ..." % what, flush=True)
+    what = " and its libraries" if extra == "demo" else ", its libraries and the tools of its checks"
+    print("Installing Holdfast%s into .venv; this takes a minute or two, once ..." % what, flush=True)
     if fresh:
         make_venv()
         write_stamp("python", home)
