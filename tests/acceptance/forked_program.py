@@ -148,3 +148,4 @@ def _never_return(what: Callable[..., Any], *arguments: Any, **more: Any) -> NoR
 
 if __name__ == "__main__":
     _listen(sys.argv[1])
+    os._exit(0)  # taking down what she has loaded takes a while, and nothing waits for it

@@ -64,25 +64,19 @@ class WorkerProcess:
 
 
 @dataclass
-class WorkerPool:
-    """Starts worker processes; all are gone when the pool is left."""
+class Mother:
+    """A process that has loaded all that workers need; forking her takes milliseconds, loading takes seconds."""
 
-    address: str
-    env: dict[str, str]
-    folder: Path
-    """Where each queue's workers log."""
-    mother: asyncio.subprocess.Process
-    _started: list[WorkerProcess] = field(default_factory=list)
+    process: asyncio.subprocess.Process
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def start(cls, address: str, journal: str, model: str, folder: Path) -> AsyncIterator[WorkerPool]:
-        """A pool whose workers serve the server at `address`."""
-        clean = {
-            key: value for key, value in os.environ.items() if not key.startswith(("TEMPORAL_", "ANTHROPIC_"))
-        }
-        mother = await asyncio.create_subprocess_exec(
+    async def start(cls) -> AsyncIterator[Mother]:
+        """A mother; when she is gone, so are her children."""
+        outside = ("TEMPORAL_", "ANTHROPIC_")
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(outside)}
+        process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "tests.faults.worker_process",
@@ -91,6 +85,41 @@ class WorkerPool:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            assert await asyncio.wait_for(process.stdout.readline(), 100) == b"ready\n"  # on a busy machine
+            yield cls(process)
+        finally:
+            process.stdin.close()
+            await asyncio.wait_for(process.wait(), 10)
+
+    async def bear(self, told: dict[str, Any]) -> int:
+        """The number of a new worker process, which does as it is told."""
+        async with self._lock:
+            assert self.process.stdin is not None
+            assert self.process.stdout is not None
+            self.process.stdin.write(json.dumps(told).encode() + b"\n")
+            return int(await asyncio.wait_for(self.process.stdout.readline(), 30))
+
+
+@dataclass
+class WorkerPool:
+    """Starts worker processes; all are gone when the pool is left."""
+
+    address: str
+    env: dict[str, str]
+    folder: Path
+    """Where each queue's workers log."""
+    mother: Mother
+    _started: list[WorkerProcess] = field(default_factory=list)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def start(
+        cls, mother: Mother, address: str, journal: str, model: str, folder: Path
+    ) -> AsyncIterator[WorkerPool]:
+        """A pool whose workers serve the server at `address`."""
         env = {JOURNAL: journal, "ANTHROPIC_BASE_URL": model, "ANTHROPIC_API_KEY": "test"}
         pool = cls(address, env, folder, mother)
         try:
@@ -98,9 +127,6 @@ class WorkerPool:
         finally:
             for process in pool._started:
                 await process.kill()
-            assert mother.stdin is not None
-            mother.stdin.close()
-            await asyncio.wait_for(mother.wait(), 10)
 
     async def worker(self, queue: str, *, points: bool = True, **options: Any) -> WorkerProcess:
         """A new worker process on a task queue; with `points` it reports every one that it comes to."""
@@ -109,12 +135,7 @@ class WorkerPool:
             "queue": queue, "address": self.address, "env": self.env, "log": str(log),
             "points": points, "options": options,
         }  # fmt: skip
-        async with self._lock:
-            assert self.mother.stdin is not None
-            assert self.mother.stdout is not None
-            self.mother.stdin.write(json.dumps(told).encode() + b"\n")
-            pid = int(await asyncio.wait_for(self.mother.stdout.readline(), 30))
-        process = WorkerProcess(pid, log)
+        process = WorkerProcess(await self.mother.bear(told), log)
         self._started.append(process)
         return process
 

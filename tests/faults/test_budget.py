@@ -14,6 +14,7 @@ from holdfast.contracts.accounts import AccountView, SetLimit
 from holdfast.contracts.names import ACCOUNT_PREFIX
 from holdfast.testing import DevServer, ModelRequest, Step, answer, finish, slow
 from tests.faults.agents import spender
+from tests.faults.processes import Mother
 from tests.faults.world import World, task_of, world
 
 pytestmark = pytest.mark.slow
@@ -35,10 +36,10 @@ def spend(request: ModelRequest) -> Step:
 
 
 async def test_fifty_runs_never_spend_more_than_their_users_dollar(
-    temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory
+    temporal_server: DevServer, mother: Mother, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Counted where the model is: at most $1.00. The others ask, and go on by themselves when the limit is raised."""
-    async with world(temporal_server, tmp_path_factory.mktemp("spenders"), spend) as spenders:
+    async with world(temporal_server, mother, tmp_path_factory.mktemp("spenders"), spend) as spenders:
         client = Client(spenders.temporal, task_queue=QUEUE)
         workers = [await spenders.pool.worker(QUEUE, points=False) for _ in range(2)]
         killer = asyncio.create_task(_kill_at_random(spenders, workers))
@@ -99,10 +100,14 @@ def dollars(spenders: World) -> Decimal:
 
 @pytest.mark.parametrize("point,presumed", [("plan:taken", "0"), ("model 1", "0.30")])
 async def test_a_killed_worker_is_charged_only_for_what_may_have_been_sent(
-    temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory, point: str, presumed: str
+    temporal_server: DevServer,
+    mother: Mother,
+    tmp_path_factory: pytest.TempPathFactory,
+    point: str,
+    presumed: str,
 ) -> None:
     """Killed before the request was sent, a call costs nothing; killed while the model thinks, it counts at its most."""
-    async with world(temporal_server, tmp_path_factory.mktemp("killed"), spend) as spenders:
+    async with world(temporal_server, mother, tmp_path_factory.mktemp("killed"), spend) as spenders:
         name = f"killed-at-{point.replace(' ', '-').replace(':', '-')}"
         hold = spenders.journal.hold(name, point)
         worker = await spenders.pool.worker(name)

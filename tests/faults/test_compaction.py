@@ -10,6 +10,7 @@ import pytest
 
 from holdfast.testing import DevServer, ModelRequest, Step, call, finish, say
 from tests.faults.agents import forgetful, page
+from tests.faults.processes import Mother
 from tests.faults.world import World, world
 from workers.replay import replay
 
@@ -53,9 +54,11 @@ async def survived(on: World, point: str) -> None:
     assert "TranscriptMismatch" not in on.pool.said(name)
 
 
-async def test_a_killed_worker_loses_no_compaction(temporal_server: DevServer, tmp_path: Path) -> None:
+async def test_a_killed_worker_loses_no_compaction(
+    temporal_server: DevServer, mother: Mother, tmp_path: Path
+) -> None:
     """Whether it has not asked for the summary yet, or has it and could not say so: the next worker asks again."""
-    async with world(temporal_server, tmp_path, read_on) as on:
+    async with world(temporal_server, mother, tmp_path, read_on) as on:
         await asyncio.gather(*(survived(on, point) for point in ("compact:taken", "compact:done")))
         plans = [request for request in on.model.requests if "tools" in request.body]
     assert all(len(str(request.messages)) < 6 * 5_000 + 3_000 for request in plans)

@@ -22,6 +22,7 @@ from holdfast.artifacts import VARIABLE
 from holdfast.contracts.run import RunOutcome
 from holdfast.testing import ModelRequest, Step, call, dev_server, finish
 from tests.faults.agents import page, reader
+from tests.faults.processes import Mother
 from tests.faults.world import World, task_of, world
 from workers.replay import replay
 
@@ -52,13 +53,16 @@ def read_on(request: ModelRequest) -> Step:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def read(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Read]:
+async def read(mother: Mother, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Read]:
     """The run on two workers, of which one is killed at a third and at two thirds of its steps, and replaced."""
     folder = tmp_path_factory.mktemp("endless")
     tuned = {"limit.historyCount.suggestContinueAsNew": SUGGESTED_AT}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, str(folder / "artifacts"))
-        async with dev_server(folder, dynamic_config=tuned) as server, world(server, folder, read_on) as on:
+        async with (
+            dev_server(folder, dynamic_config=tuned) as server,
+            world(server, mother, folder, read_on) as on,
+        ):
             on.pool.env[VARIABLE] = str(folder / "artifacts")
             options = {"points": False, "disable_eager_activity_execution": True}
             workers = [await on.pool.worker(NAME, **options) for _ in range(2)]

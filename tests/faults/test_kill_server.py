@@ -19,6 +19,7 @@ from holdfast import Run
 from holdfast.contracts.run import RunEvent, RunOutcome
 from holdfast.testing import DevServer, dev_server
 from tests.faults.agents import booking
+from tests.faults.processes import Mother
 from tests.faults.world import World, world
 
 
@@ -41,10 +42,10 @@ async def _died(server: DevServer) -> None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def told(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Told]:
+async def told(mother: Mother, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Told]:
     """The run: its server dies in a read, while a human thinks, and between a write and its reply."""
     folder: Path = tmp_path_factory.mktemp("server")
-    async with dev_server(folder, in_memory=False) as server, world(server, folder) as on:
+    async with dev_server(folder, in_memory=False) as server, world(server, mother, folder) as on:
         reading = on.journal.hold("kill-server", "look")
         written = on.journal.hold("kill-server", "charge:after its effect")
         await on.pool.worker("kill-server")

@@ -19,6 +19,7 @@ from temporalio.client import WorkflowHistory
 from holdfast.contracts.run import RunOutcome
 from holdfast.testing import DevServer, ModelRequest, Step, call, finish
 from tests.faults.agents import PAGE_CHARS, page, reader
+from tests.faults.processes import Mother
 from tests.faults.world import World, world
 from workers.replay import offline_view, replay
 
@@ -66,9 +67,11 @@ def _digest(pages: list[str]) -> str:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def read(temporal_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Read]:
+async def read(
+    temporal_server: DevServer, mother: Mother, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Read]:
     """The run on two workers; at half of its steps one is killed in the middle of a call, and replaced."""
-    async with world(temporal_server, tmp_path_factory.mktemp("long"), read_on) as on:
+    async with world(temporal_server, mother, tmp_path_factory.mktemp("long"), read_on) as on:
         half = on.journal.hold(NAME, f"page {STEPS // 2}")
         # Eager execution would keep every activity on the worker that runs the workflow task.
         options = {"points": False, "disable_eager_activity_execution": True}

@@ -62,9 +62,10 @@ def _child(mother: int, told: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Fork a worker for each line, and answer with its pid."""
+    """Say that all is loaded; then fork a worker for each line, and answer with its pid."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the children
     mother = os.getpid()
+    print("ready", flush=True)
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
@@ -74,3 +75,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # taking down what she has loaded takes a while, and nothing waits for it

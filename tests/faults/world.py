@@ -17,7 +17,7 @@ from holdfast.contracts.run import RunOutcome
 from holdfast.errors import NoWorkerAnswers
 from holdfast.testing import DevServer, MessagesServer, ModelRequest, Step, call, finish, hang
 from tests.faults.journal import Journal
-from tests.faults.processes import WorkerPool
+from tests.faults.processes import Mother, WorkerPool
 
 PlaysTurn = Callable[[ModelRequest], Step]
 
@@ -60,12 +60,14 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def world(server: DevServer, folder: Path, play: PlaysTurn | None = None) -> AsyncIterator[World]:
+async def world(
+    server: DevServer, mother: Mother, folder: Path, play: PlaysTurn | None = None
+) -> AsyncIterator[World]:
     """A world on a server; the model books a room, or does what `play` says."""
     async with (
         Journal.start() as journal,
         MessagesServer(_model(journal, play or book_a_room)) as model,
-        WorkerPool.start(server.address, journal.address, model.base_url, folder) as pool,
+        WorkerPool.start(mother, server.address, journal.address, model.base_url, folder) as pool,
     ):
         yield World(await server.connect(), journal, model, pool)
 
