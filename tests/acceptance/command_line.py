@@ -55,12 +55,12 @@ class CommandLine:
         """Run a command to its end."""
         if sys.platform == "linux":
             code, out, err = MOTHER.run(
-                self._argv(arguments), cwd=self.folder, env=self._environment(env), timeout=PATIENCE * 2
+                self._argv(arguments), cwd=self.folder, env=self._environment(env), timeout=PATIENCE
             )
             return Ended(code, out, err)
         done = subprocess.run(
             self._argv(arguments), cwd=self.folder, env=self._environment(env), text=True,
-            encoding="utf-8", capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE * 2, check=False,
+            encoding="utf-8", capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE, check=False,
         )  # fmt: skip
         return Ended(done.returncode, done.stdout, done.stderr)
 

@@ -22,18 +22,11 @@ import pytest
 from examples.cloud_costs.agent import MODEL
 from holdfast.dev_state import STATE_FILE
 from holdfast.testing import MessagesServer, ModelRequest, Step, call, finish
-from tests.acceptance import python_process as python_process_module
 from tests.acceptance.python_process import REPOSITORY, PythonProcess, is_gone, python_process
 
 RUN_DEMO = "from examples.cloud_costs.demo import main; raise SystemExit(main([]))"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The demo may be silent for longer than most: while it fills the account, and while nobody heartbeats."""
-    monkeypatch.setattr(python_process_module, "PATIENCE", 60.0)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ class TemporalCli:
     def __call__(self, *arguments: str) -> str:
         """Run a command that must succeed; returns what it printed."""
         command = [str(find_temporal_binary()), *arguments, "--address", self._server.address]
-        done = subprocess.run(command, text=True, capture_output=True, timeout=PATIENCE * 2, check=False)
+        done = subprocess.run(command, text=True, capture_output=True, timeout=PATIENCE, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

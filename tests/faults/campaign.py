@@ -41,6 +41,7 @@ from holdfast.testing import (
     stream_error,
 )
 from tests.faults.agents import booking, booking_blindly
+from tests.faults.processes import Mother
 from tests.faults.world import World, book_a_room, task_of, world
 from workers.replay import replay
 
@@ -217,7 +218,8 @@ async def campaign(runs: int, seed: int) -> int:
     folder = Path(tempfile.mkdtemp(prefix="campaign-"))
     async with (
         dev_server(folder, in_memory=False) as server,
-        world(server, folder, failing_at_random(seed)) as on,
+        Mother.start() as mother,
+        world(server, mother, folder, failing_at_random(seed)) as on,
     ):
         made = Campaign(server, on, Client(on.temporal, task_queue=QUEUE), seed)
         turns = asyncio.Semaphore(AT_ONCE)
