@@ -50,7 +50,7 @@ def problem(asked: Redrive, steps: int) -> str | None:
     if asked.from_step is None or asked.from_step <= steps:
         return None
     if not steps:
-        return "it has no step yet to go back to: leave `from_step` out"
+        return "it has no step yet to go back to: leave the step out"
     return f"there is no step {asked.from_step} to go back to: it has steps 1 to {steps}"
 
 

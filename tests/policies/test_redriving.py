@@ -71,7 +71,7 @@ def test_a_key_of_its_own_keeps_a_write_from_being_repeated() -> None:
         (Redrive(), 0, None),
         (Redrive(from_step=3), 3, None),
         (Redrive(from_step=4), 3, "there is no step 4 to go back to: it has steps 1 to 3"),
-        (Redrive(from_step=1), 0, "it has no step yet to go back to: leave `from_step` out"),
+        (Redrive(from_step=1), 0, "it has no step yet to go back to: leave the step out"),
     ],
 )
 def test_a_step_must_be_there(asked: Redrive, steps: int, why: str | None) -> None:
