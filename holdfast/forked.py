@@ -173,9 +173,10 @@ class Forked(Checkpointed):
             with contextlib.suppress(NoWorkerAnswers, WorkflowQueryFailedError, RPCError):
                 made, done = await self._done_since(past, left.run_id)
         *parts, last = _parts(done)
-        for part in parts:
-            await self._signal(names.REWOUND, Rewound(to=to, by=by, done=part, more=True))
-        await self._signal(names.REWOUND, Rewound(to=to, by=by, reason=reason, made=made, done=last))
+        with contextlib.suppress(UsageError):  # it has gone on to its end by now, and cannot be told any more
+            for part in parts:
+                await self._signal(names.REWOUND, Rewound(to=to, by=by, done=part, more=True))
+            await self._signal(names.REWOUND, Rewound(to=to, by=by, reason=reason, made=made, done=last))
         return made
 
     async def rehearse_rewind(self, *, to: int) -> list[MadeCall]:
