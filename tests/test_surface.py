@@ -15,7 +15,7 @@ import holdfast
 import holdfast.testing
 import holdfast.worker
 from holdfast.contracts import names
-from workers.strict_sandbox import STRICT_PASSED_THROUGH
+from workers.passed_through import STRICT_PASSED_THROUGH
 
 ROOT = Path(__file__).parents[1]
 

@@ -13,10 +13,9 @@ from datetime import timedelta
 from weakref import WeakKeyDictionary
 
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from holdfast.contracts.names import ACCOUNTS_QUEUE
-from workers.strict_sandbox import StrictRunner
 from workflows.budget_account import BudgetAccount
 
 
@@ -52,11 +51,16 @@ async def serving_accounts(client: Client, *, strict_sandbox: bool) -> AsyncIter
 
 
 def _worker(client: Client, *, strict_sandbox: bool) -> Worker:
+    runner: WorkflowRunner = UnsandboxedWorkflowRunner()
+    if strict_sandbox:
+        from workers.strict_sandbox import StrictRunner  # it needs what the SDK may move
+
+        runner = StrictRunner()
     return Worker(
         client,
         task_queue=ACCOUNTS_QUEUE,
         workflows=[BudgetAccount],
-        workflow_runner=StrictRunner() if strict_sandbox else UnsandboxedWorkflowRunner(),
+        workflow_runner=runner,
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
         max_concurrent_workflow_task_polls=2,
     )

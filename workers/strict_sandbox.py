@@ -4,6 +4,9 @@ The SDK's sandbox loads all that a workflow imports anew for every run, to keep 
 workflows have no globals to keep apart, and in production, without a sandbox, all runs share one copy of its modules
 too. So here each workflow's code is loaded once a process, with the same guard; loading it took a quarter of a second
 for each workflow of each worker and for each run, most of what the engine's tests computed.
+
+It builds on parts of the SDK that are not public, and is imported only where a strict sandbox is asked for: a release of
+the SDK that moves them breaks the engine's tests, and no worker.
 """
 
 from __future__ import annotations
@@ -19,8 +22,7 @@ from temporalio.worker.workflow_sandbox._importer import Importer
 from temporalio.worker.workflow_sandbox._restrictions import RestrictionContext
 from temporalio.worker.workflow_sandbox._runner import _Instance
 
-STRICT_PASSED_THROUGH = ("jsonschema_rs", "pydantic", "annotated_types")
-"""A compiled module cannot be loaded twice."""
+from workers.passed_through import STRICT_PASSED_THROUGH
 
 _RESTRICTIONS = SandboxRestrictions.default.with_passthrough_modules(*STRICT_PASSED_THROUGH)
 
