@@ -22,6 +22,8 @@ pytestmark = pytest.mark.slow
 RUNS = 50
 USER = "fifty-runs"
 QUEUE = "spenders"
+PATIENCE = 120.0
+"""Seconds for all of them, killed workers and their fifty watchers included."""
 KILLED_AT = [2, 4, 40]
 """The requests during which a worker is killed: two while there is the first dollar, one later."""
 
@@ -35,6 +37,7 @@ def spend(request: ModelRequest) -> Step:
     return slow(answer(content, stop_reason=said.stop_reason or "tool_use", usage=usage), delay=0.3)
 
 
+@pytest.mark.timeout(2 * PATIENCE + 60)
 async def test_fifty_runs_never_spend_more_than_their_users_dollar(
     temporal_server: DevServer, mother: Mother, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -84,11 +87,12 @@ async def _ended_or_asks(run: Run[Any]) -> bool:
     """Wait until a run has ended, or asks for more money; whether it has ended."""
     ended = asyncio.create_task(run.outcome())
     asks = asyncio.create_task(run.next_request(kind="limit"))
-    await asyncio.wait([ended, asks], return_when=asyncio.FIRST_COMPLETED)
+    some, _ = await asyncio.wait([ended, asks], return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE)
     finished = ended.done()
     for task in (ended, asks):
         task.cancel()
     await asyncio.gather(ended, asks, return_exceptions=True)
+    assert some, f"{run.id} neither ends nor asks: {await run.inspect()}"
     return finished
 
 

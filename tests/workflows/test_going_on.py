@@ -260,8 +260,8 @@ async def test_without_a_store_it_stays_where_it_is(
 
 async def test_everything_is_carried(stage: SetStage) -> None:
     """Each field of a run's state has its place in the checkpoint, or derives from others."""
-    # The ledger: its calls and those of the steps. Marks: each execution tells its own steps.
-    derived = {"run", "given", "digest", "shown", "ledger", "marks"}
+    # The ledger: its calls and those of the steps. Marks: each execution tells its own steps. Details: what is shown.
+    derived = {"run", "given", "digest", "shown", "details", "ledger", "marks"}
     async with stage(taker, [call("take", number=1), finish(result="done")]) as on:
         run = await on.start()
         await run.outcome()

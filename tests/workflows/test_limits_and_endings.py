@@ -22,7 +22,7 @@ from holdfast import (
     Transient,
     tool,
 )
-from holdfast.testing import Answer, ModelRequest, answer, call, calls, fault, finish, say
+from holdfast.testing import Answer, ModelRequest, answer, call, calls, fault, finish, say, slow
 from tests.stage import CLAUDE, QUICKLY, SetStage
 
 LOOKED: list[int] = []
@@ -77,10 +77,10 @@ async def test_at_a_limit_there_is_one_last_turn_to_hand_back_what_there_is(
 
 
 async def test_time_is_a_limit_too(stage: SetStage) -> None:
-    """When its time is up, an agent that would look for ever gets its last turn."""
+    """When its time is up, an agent that takes its time gets its last turn."""
 
     def script(request: ModelRequest) -> Answer:
-        return finish("partial", "enough") if request.tool_names == ["finish"] else LOOK
+        return finish("partial", "enough") if request.tool_names == ["finish"] else slow(LOOK, delay=0.3)
 
     limits = Limits(steps=1_000, calls=1_000, wall_clock=timedelta(milliseconds=300))
     async with stage(agent_with(limits=limits), script) as on:
