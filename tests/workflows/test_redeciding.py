@@ -52,7 +52,7 @@ async def test_an_unknown_effect_is_known_otherwise(stage: SetStage) -> None:
     """It happened, with this result; or it did not, and is made now (simulated); also in a fork of the fork."""
     CHARGED.clear()
     script = [call("charge", order="A-1"), say("skipped"), say("happened"), say("made")]
-    async with stage(agent_with(), script, seconds=60, strict_sandbox=False) as on:
+    async with stage(agent_with(), script, seconds=60) as on:
         run = await on.start(user="ana")
         request = await run.next_request()
         await run.answer(request, "skip", by="dana")
@@ -75,7 +75,7 @@ async def test_limits_are_raised_after_all_and_no_decision_only_ends_a_fork(stag
     """A run that ended at its limit goes on in a fork; raised otherwise, they are raised from what they were."""
     agent = agent_with(limits=Limits(steps=1, at_limit="ask"))
     script = [call("look"), finish("partial", "half"), finish(result="all"), finish(result="as well")]
-    async with stage(agent, script, seconds=60, strict_sandbox=False) as on:
+    async with stage(agent, script, seconds=60) as on:
         run = await on.start()
         request = await run.next_request()
         await run.answer(request, "finish", by="dana")
@@ -96,7 +96,7 @@ async def test_limits_are_raised_after_all_and_no_decision_only_ends_a_fork(stag
 async def test_a_person_plans_otherwise_and_a_discarded_run_goes_on(stage: SetStage) -> None:
     """The fork's first plan is that person's, held to the same rules; who redrives says no more than that."""
     staffed = agent_with(ladder=[Human("desk")])
-    async with stage(staffed, seconds=60, strict_sandbox=False) as on:
+    async with stage(staffed, seconds=60) as on:
         run = await on.start()
         request = await run.next_request()
         await run.answer(request, "finish", by="dana", result="nothing")
@@ -110,7 +110,7 @@ async def test_a_person_plans_otherwise_and_a_discarded_run_goes_on(stage: SetSt
         step = (await fork.inspect()).steps[0]
         assert (step.planner, step.calls[0].preview) == ("human eve", "seen 3")
 
-    async with stage(agent_with(), [fault(400), say("ok")], seconds=60, strict_sandbox=False) as on:
+    async with stage(agent_with(), [fault(400), say("ok")], seconds=60) as on:
         run = await on.start()
         request = await run.next_request(kind="parked")
         await run.discard(by="dana", reason="no")

@@ -38,7 +38,7 @@ async def test_what_a_run_went_back_behind_is_taken_back_last_call_first(stage: 
     """Alone, or with all else that it did; each once, and calls that share an id are told apart."""
     first = [call("write", line=line) for line in "abc"]
     async with stage(
-        WRITER, [*first, say("one"), call("write", line="d"), say("two")], seconds=90, strict_sandbox=False
+        WRITER, [*first, say("one"), call("write", line="d"), say("two")], seconds=90
     ) as on:
         run = await on.start()
         await run.result()
@@ -78,7 +78,7 @@ async def test_a_failed_run_takes_back_what_it_did_before_it_was_rewound(
         call("write", line="d"),
         finish(status="failed", reason="No."),
     ]
-    async with stage(agent, plans, seconds=90, strict_sandbox=False) as on:
+    async with stage(agent, plans, seconds=90) as on:
         run = await on.start()
         await run.next_request()
         assert [one.call for one in await run.rewind(to=0, by="dana")] == ["1.1", "2.1"]
