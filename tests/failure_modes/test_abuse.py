@@ -94,7 +94,7 @@ async def test_whatever_a_model_answers(stage: SetStage) -> None:
         content, stop = cases[int(first)][own]
         return answer(content, stop_reason=stop)
 
-    async with stage(AGENT, script, exhausted=False, seconds=60, strict_sandbox=False) as on:
+    async with stage(AGENT, script, exhausted=False, seconds=60) as on:
         runs = [await on.start(str(number)) for number in range(len(cases))]
         views = await asyncio.gather(*(settled(on, run) for run in runs))
         for run, view in zip(runs, views, strict=True):
@@ -114,7 +114,7 @@ async def test_whatever_a_tool_returns(stage: SetStage) -> None:
         number = int(request.messages[0]["content"][0]["text"])
         return call("odd", n=number) if len(request.messages) == 1 else finish(result="seen")
 
-    async with stage(AGENT, script, seconds=60, strict_sandbox=False) as on:
+    async with stage(AGENT, script, seconds=60) as on:
         runs = [await on.start(str(number)) for number in range(len(RETURNED))]
         views = await asyncio.gather(*(settled(on, run) for run in runs))
     assert {view.status for view in views} == {"completed"}
@@ -132,9 +132,7 @@ async def test_whatever_a_signal_holds(stage: SetStage) -> None:
         {"by": "ana", "reason": 7},
         [[[[{}]]]],
     ]
-    async with stage(
-        AGENT, [call("ask_human", question="Well?"), finish(result="ended")], seconds=60, strict_sandbox=False
-    ) as on:
+    async with stage(AGENT, [call("ask_human", question="Well?"), finish(result="ended")], seconds=60) as on:
         run = await on.start()
         request = await run.next_request()
         handle = on.client.temporal.get_workflow_handle(run.id)

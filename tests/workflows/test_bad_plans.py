@@ -174,8 +174,7 @@ async def played(temporal: TemporalClient) -> dict[str, Played]:
         {name: [bad.plan, finish(result="understood")] for name, bad in BAD_PLANS.items()}
     )
     with pytest.MonkeyPatch.context() as patch:
-        # Forty runs at once: the strict sandbox would load the engine forty times, and shows nothing more here.
-        async with setting(temporal, patch)(AGENT, script, seconds=90, strict_sandbox=False) as on:
+        async with setting(temporal, patch)(AGENT, script, seconds=90) as on:
             runs = {name: await on.start(name) for name in BAD_PLANS}
             results = {name: await run.result() for name, run in runs.items()}
             views = {name: await run.inspect() for name, run in runs.items()}

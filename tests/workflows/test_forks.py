@@ -275,7 +275,7 @@ async def test_a_large_run_is_handed_over_by_the_artifact_store(
     roomy = Model("claude-sonnet-5", retry=QUICKLY, context_window=10_000_000)
     agent = agent_with(dig, ladder=[roomy])
     script = [*(call("dig", deep=n) for n in range(8)), say("ok"), say("forked")]
-    async with stage(agent, script, seconds=90, strict_sandbox=False) as on:
+    async with stage(agent, script, seconds=90) as on:
         run = await on.start()
         await run.result()
         fork = await forked(on, run, at=8, message="Once more.")

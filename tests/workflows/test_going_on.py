@@ -140,7 +140,7 @@ def takes_until_told(request: ModelRequest) -> Step:
 
 async def test_it_goes_back_over_its_executions(here: SetStage, impatient: TemporalClient) -> None:
     """Any step of any execution can be looked at, forked and gone back to, also when all are closed."""
-    async with here(taker, takes_until_told, exhausted=False, strict_sandbox=False, seconds=120) as on:
+    async with here(taker, takes_until_told, exhausted=False, seconds=120) as on:
         run = await on.start()
         await run.outcome()
         whole = await run.inspect()

@@ -37,9 +37,7 @@ WRITER = Agent(name="writer", instructions="Write.", tools=[write], ladder=[CLAU
 async def test_what_a_run_went_back_behind_is_taken_back_last_call_first(stage: SetStage) -> None:
     """Alone, or with all else that it did; each once, and calls that share an id are told apart."""
     first = [call("write", line=line) for line in "abc"]
-    async with stage(
-        WRITER, [*first, say("one"), call("write", line="d"), say("two")], seconds=90
-    ) as on:
+    async with stage(WRITER, [*first, say("one"), call("write", line="d"), say("two")], seconds=90) as on:
         run = await on.start()
         await run.result()
         made = await run.rewind(to=1, by="dana")
