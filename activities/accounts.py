@@ -1,13 +1,14 @@
 """Paying for a model call from accounts: reserve the most that it may cost, then settle what it did cost.
 
     async with spending(accounts, worst_case, run=…, lease_seconds=…, beat=…) as money:
-        await money.about_to_send()
+        money.sent = True
         …                       # the request
         money.cost = usage.cost_usd
 
 A call that was surely not sent costs nothing; one that may have been sent and of which nobody knows costs its most.
-A worker may die between the two. So before a request is sent, the attempt's heartbeat says so; the next attempt reads
-that and settles for the lost one. When there is no next attempt, the account does, once the lease has run out.
+A worker may die between the two. The next attempt then settles for those before it: what they had reserved counts as
+spent, for the request follows the reservation at once. When there is no next attempt, the account does, once the lease
+has run out.
 """
 
 import asyncio
@@ -19,7 +20,6 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from temporalio import activity
-from temporalio.api.workflowservice.v1 import RecordActivityTaskHeartbeatRequest
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
@@ -31,7 +31,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.failing import application_error
-from activities.heartbeat import SENT, PlanBeat
+from activities.heartbeat import PlanBeat
 from holdfast.contracts import names
 from holdfast.contracts.accounts import OVER_LIMIT, ZERO, Expensive, Grant, Ledger, Reserve, Settle, Shortage
 from holdfast.contracts.calls import Failure
@@ -52,6 +52,8 @@ class Money:
 
     worst: Decimal
     beat: PlanBeat
+    sent: bool = False
+    """Whether the request may have been sent."""
     cost: Decimal | None = None
     """What it did cost; None while nobody knows."""
     presumed: bool = False
@@ -59,36 +61,11 @@ class Money:
     max_tokens: int = 0
     """The longest answer that was asked for."""
     _held: list[tuple[str, str]] = field(default_factory=list)
-    _sending: list[asyncio.Task[None]] = field(default_factory=list)
-
-    async def about_to_send(self) -> None:
-        """Let the server know that the request may have been sent. Raises ApplicationError: it was not."""
-        if not self._held:
-            return
-        info, client = activity.info(), activity.client()
-        self.beat.sent = info.attempt
-        details = self.beat.details()
-        activity.heartbeat(details)  # replaces one that waits to be sent and does not say so
-        payloads = await client.data_converter.encode([details])
-        mark = RecordActivityTaskHeartbeatRequest(
-            namespace=client.namespace, task_token=info.task_token, identity=client.identity
-        )
-        mark.details.payloads.extend(payloads)
-        try:
-            await client.workflow_service.record_activity_task_heartbeat(
-                mark, retry=True, timeout=timedelta(seconds=5)
-            )
-        except RPCError as error:
-            self.beat.sent = 0
-            message = f"the request was not sent, since the server did not hear of it: {error}"
-            failure = Failure(kind="transient", message=message, error="LeaseLost")
-            raise application_error(failure, retry=True) from error
 
     async def close(self) -> None:
         """Settle with every account."""
-        sent = self.beat.sent > 0
-        known = self.cost if self.cost is not None else self.worst if sent else ZERO
-        presumed = self.presumed or (self.cost is None and sent)
+        known = self.cost if self.cost is not None else self.worst if self.sent else ZERO
+        presumed = self.presumed or (self.cost is None and self.sent)
         for account, name in self._held:
             await _settle(account, Settle(id=name, usd=known, presumed=presumed))
         self._held.clear()
@@ -102,7 +79,7 @@ async def spending(
     paid = Money(worst, beat)
     info = activity.info()
     try:
-        await _settle_lost_attempt(accounts, worst)
+        await _settle_lost_attempts(accounts, worst)
         for account in accounts:
             name = _attempt(info.attempt)
             paid._held.append((account.account, name))  # noqa: SLF001  # an answer may be lost: give it back then too
@@ -128,19 +105,15 @@ def _attempt(number: int) -> str:
     return f"{info.workflow_run_id}/{info.activity_id}/{number}"
 
 
-async def _settle_lost_attempt(accounts: Sequence[BudgetSpec], worst: Decimal) -> None:
-    """Settle for the attempt before this one, which may have died without a word. Its own word goes before."""
-    info = activity.info()
-    if info.attempt < 2:
-        return
-    before = info.attempt - 1
-    said = info.heartbeat_details[0] if info.heartbeat_details else {}
-    sent = isinstance(said, dict) and said.get(SENT) == before
-    for account in accounts:
-        # The same request, so the same worst case.
-        await _settle(
-            account.account, Settle(id=_attempt(before), usd=worst if sent else ZERO, presumed=sent)
-        )
+async def _settle_lost_attempts(accounts: Sequence[BudgetSpec], worst: Decimal) -> None:
+    """Settle for the attempts before this one, which may have died without a word. Their own word goes before.
+
+    All of them: the one that should have settled for the first may have died before it could. What never reserved
+    anything costs nothing. It is the same request, so it has the same worst case.
+    """
+    for number in range(1, activity.info().attempt):
+        for account in accounts:
+            await _settle(account.account, Settle(id=_attempt(number), usd=worst, presumed=True))
 
 
 async def _reserve(account: str, asked: Reserve) -> Grant:

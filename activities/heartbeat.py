@@ -48,13 +48,11 @@ LIVE_TEXT_CHARS = 2000
 
 
 class PlanBeat:
-    """What a plan's heartbeats say: the step, the end of the answer as it grows, and whether it was asked for."""
+    """What a plan's heartbeats say: the step, the end of the answer as it grows, and what was used."""
 
     def __init__(self, step: int) -> None:
         self.step = step
         self.read: Callable[[], str] = str
-        self.sent = 0
-        """The attempt whose request may have been sent; 0 while none has."""
         self.lost = _lost_before()
         """What attempts used that failed, before this one and in it."""
 
@@ -63,7 +61,7 @@ class PlanBeat:
         said: dict[str, Any] = {"step": self.step, "text": self.read()[-LIVE_TEXT_CHARS:]}
         if self.lost.model_calls:
             said[LOST] = self.lost.model_dump(mode="json")
-        return {**said, SENT: self.sent} if self.sent else said
+        return said
 
 
 def _lost_before() -> Usage:
@@ -75,5 +73,4 @@ def _lost_before() -> Usage:
         return Usage()
 
 
-SENT = "sent"
 LOST = "lost"

@@ -106,7 +106,7 @@ async def _paid(
     )
     async with wallet.spending(worst, model=rung.model, lease_seconds=rung.timeout_seconds) as money:
         money.max_tokens = request["max_tokens"]
-        await money.about_to_send()
+        money.sent = True
         request_id = await _asked(rung, request, stream, money)
         if not stream.complete:
             _pay_for_part(stream, rung, money)
