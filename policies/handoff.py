@@ -107,6 +107,8 @@ def _arguments(given: Any, max_bytes: int) -> tuple[JsonObject, list[str]]:
         return {}, [f"its arguments must be a JSON object, not {_json_type(given)}"]
     found = faults(given)
     kept = safe(given) if found else given
+    if not isinstance(kept, dict):  # it refuses to be read
+        return {}, [f"its arguments cannot be used: {found[0]}"]
     size = len(json.dumps(kept, ensure_ascii=False).encode())
     if size > max_bytes:
         return {}, [_too_large(size, max_bytes)]

@@ -9,14 +9,14 @@ from typing import Any
 
 import pydantic_core
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from holdfast.contracts.base import JsonObject
 from holdfast.contracts.messages import text_block
 from policies.handoff import SILENCE, Unparsed, api_name, contain, parse
 from policies.json_safety import faults
-from tests.strategies import any_values, hostile_texts, json_objects, json_values, texts, worst
+from tests.strategies import Unwilling, any_values, hostile_texts, json_objects, json_values, texts, worst
 
 LIMIT = 500
 """Bytes of arguments, small enough that examples exceed it."""
@@ -51,6 +51,7 @@ def a_call(**fields: Any) -> JsonObject:
 
 
 @given(contents)
+@example([a_call(input=Unwilling(a=1))])
 def test_content_becomes_legal_whatever_it_is(content: list[Any]) -> None:
     """Contained content is never empty, can be stored, and holds only blocks that the API takes back."""
     legal, defects = contain(content, LIMIT)
