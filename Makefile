@@ -2,8 +2,8 @@
 # Set-up is remembered in .venv and repeated only when pyproject.toml, constraints.txt or the Python changes.
 
 PYTHON ?= python3
-# Tests wait for servers more than they compute, so three at a time suit two cores.
-PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
+# Two at a time suit two cores: a third saves a minute or two, and faults that need punctual workers then fail now and then.
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 BIN := .venv/bin
 CODE := $(wildcard holdfast policies workflows activities workers examples tests bench evals)

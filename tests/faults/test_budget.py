@@ -75,7 +75,7 @@ async def test_fifty_runs_never_spend_more_than_their_users_dollar(
 async def _kill_at_random(spenders: World, workers: list[Any]) -> None:
     chance = random.Random(7)  # a dice
     for number in KILLED_AT:
-        await spenders.model.wait_for_request(number, timeout=60)
+        await spenders.model.wait_for_request(number, timeout=2 * PATIENCE)
         at = chance.randrange(len(workers))
         await workers[at].kill()
         workers[at] = await spenders.pool.worker(QUEUE, points=False)

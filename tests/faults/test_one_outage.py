@@ -51,7 +51,7 @@ async def parked(client: Client) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 async def test_a_hundred_runs_are_one_group_and_one_alert(stage: SetStage) -> None:
     """Of each run the first plan is paid for once, and its write made once; what a redrive would repeat is named."""
     PAID.clear()
@@ -72,7 +72,7 @@ async def test_a_hundred_runs_are_one_group_and_one_alert(stage: SetStage) -> No
             "strict_sandbox": False,
             "concurrency": 2 * RUNS,
         }
-        async with stage(BUYER, play, exhausted=False, seconds=200, **options) as on:
+        async with stage(BUYER, play, exhausted=False, seconds=400, **options) as on:
             await asyncio.gather(*(on.start(f"order {n}") for n in range(RUNS)))
             runs = await parked(on.client)
             (group,) = await on.client.parked_groups(agent=BUYER.name)
