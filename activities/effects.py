@@ -8,6 +8,7 @@ from activities.archive import archived_items
 from activities.run_queries import ask_run
 from holdfast.contracts import names
 from holdfast.contracts.archive import ArchivedPart, part_with
+from holdfast.contracts.pages import within_bytes
 from holdfast.contracts.undo import DoneCall, EffectsRequest
 
 MAX_ANSWER_BYTES = 1_000_000
@@ -23,18 +24,9 @@ def list_effects() -> ListEffects:
     async def effects_of(asked: EffectsRequest) -> list[DoneCall]:
         parts: list[ArchivedPart] = await ask_run(asked.run, names.ARCHIVED, result_type=list[ArchivedPart])
         if (part := part_with(parts, "done_calls", asked.after)) is not None:
-            return within_bytes(await archived_items([part], "done_calls", asked.after, part.stop))
+            calls = await archived_items([part], "done_calls", asked.after, part.stop)
+            return within_bytes(calls, MAX_ANSWER_BYTES)
         found: list[DoneCall] = await ask_run(asked.run, names.EFFECTS, asked, result_type=list[DoneCall])
         return found
 
     return effects_of
-
-
-def within_bytes(found: list[DoneCall]) -> list[DoneCall]:
-    """The first of them, at least one, that an answer can hold."""
-    size = 0
-    for number, one in enumerate(found):
-        size += len(one.model_dump_json().encode())
-        if number and size > MAX_ANSWER_BYTES:
-            return found[:number]
-    return found

@@ -21,6 +21,7 @@ from holdfast.contracts.carrying import unpack
 from holdfast.contracts.digests import EMPTY_CHAIN, canonical, chain
 from holdfast.contracts.forks import CheckpointRequest, MadeCall
 from holdfast.contracts.messages import Message
+from holdfast.contracts.pages import last_within_bytes
 from holdfast.contracts.requests import DecisionInput
 from holdfast.contracts.run import InspectRequest, RunView, StepRecord
 from holdfast.contracts.state import ForkPoint, RunCheckpoint, TranscriptState
@@ -369,7 +370,7 @@ async def laid_aside(run: str, past: RunCheckpoint) -> RunCheckpoint:
                 "results": [one for one in text.results if one.message >= start],
             }
         )
-    held = _last_steps(past.steps)
+    held = last_within_bytes(past.steps[-STEPS_KEPT:], MAX_KEPT_BYTES)
     archived = max((part.stop for part in parts if part.kind == "steps"), default=0)
     if past.total_steps > archived and len(held) < len(past.steps):
         first_held = past.steps[0].number - 1
@@ -387,14 +388,3 @@ def _may_come_again(run: str, call: CallRecord) -> bool:
     """Whether its key is one that the tool's author makes."""
     key = call.idempotency_key
     return bool(key) and not (key.startswith(run) and key.endswith(f"/{call.id}"))
-
-
-def _last_steps(steps: Sequence[StepRecord]) -> list[StepRecord]:
-    kept: list[StepRecord] = []
-    size = 0
-    for step in reversed(steps[-STEPS_KEPT:]):
-        size += len(step.model_dump_json())
-        if kept and size > MAX_KEPT_BYTES:
-            break
-        kept.append(step)
-    return kept[::-1]

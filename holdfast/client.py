@@ -272,9 +272,8 @@ class Client(DeadLetters):
         ):
             if len(found) == limit:
                 break
-            if (
-                execution.id not in found
-            ):  # the last execution comes first: the others are what it was rewound from
+            # The last execution comes first: the others are what it was rewound from.
+            if execution.id not in found:
                 found[execution.id] = await _summary(execution)
         return list(found.values())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -22,11 +22,11 @@ from holdfast.contracts import names, user_metadata
 from holdfast.contracts.base import Json
 from holdfast.contracts.carrying import pack
 from holdfast.contracts.forks import ForkInput, MadeCall, Rewound, Writes
+from holdfast.contracts.pages import in_parts
 from holdfast.contracts.requests import DecisionInput
 from holdfast.contracts.run import RunInput
 from holdfast.contracts.spec import AgentSpec
 from holdfast.contracts.state import RunCheckpoint
-from holdfast.contracts.undo import DoneCall
 from holdfast.errors import NoWorkerAnswers, UsageError
 from holdfast.promises import in_words
 
@@ -172,7 +172,7 @@ class Forked(Checkpointed):
         if left.close_time is None:  # it may have done more until it was stopped
             with contextlib.suppress(NoWorkerAnswers, WorkflowQueryFailedError, RPCError):
                 made, done = await self._done_since(past, left.run_id)
-        *parts, last = _parts(done)
+        *parts, last = in_parts(done, MAX_SIGNAL_BYTES)
         with contextlib.suppress(UsageError):  # it has gone on to its end by now, and cannot be told any more
             for part in parts:
                 await self._signal(names.REWOUND, Rewound(to=to, by=by, done=part, more=True))
@@ -200,19 +200,6 @@ class Forked(Checkpointed):
         raise UsageError(
             f"Run {self.id} has planned nothing after step {step}: there is nothing to go back from."
         )
-
-
-def _parts(done: Sequence[DoneCall]) -> list[list[DoneCall]]:
-    """The calls in parts that a signal takes, at least one part."""
-    parts: list[list[DoneCall]] = [[]]
-    size = 0
-    for one in done:
-        size += len(one.model_dump_json().encode())
-        if parts[-1] and size > MAX_SIGNAL_BYTES:
-            parts.append([])
-            size = 0
-        parts[-1].append(one)
-    return parts
 
 
 def _changed(source: AgentSpec, spec: AgentSpec) -> list[str]:

@@ -28,7 +28,7 @@ _log.workflow_info_on_message = False  # the line says which run
 async def tell_operators(state: RunState, note: ParkedNote) -> None:
     """Log that the run has parked, and see to it that its cause is told, unless it was a while ago."""
     alert = alerts.alert_of(state.run, state.spec.name, note)
-    _log.warning("%s", alerts.log_line(alert), extra={"holdfast_alert": alert.model_dump(mode="json")})
+    _warn(alerts.log_line(alert), alert)
     await raise_alert(alert)
 
 
@@ -40,7 +40,7 @@ def tell_of_failure(state: RunState, where: str, failure: Failure) -> None:
     if not failures.is_told(failure):
         return
     alert = alerts.alert_of_failure(state.run, state.spec.name, where, failure)
-    _log.warning("%s", alerts.log_line(alert), extra={"holdfast_alert": alert.model_dump(mode="json")})
+    _warn(alerts.log_line(alert), alert)
     telling = workflow.start_activity(names.RAISE_ALERT, alert, **_told_as(alert))
     telling.add_done_callback(_left)
 
@@ -54,8 +54,7 @@ def _left(telling: "asyncio.Task[None]") -> None:
 async def tell_of_request(request: Request, step: reminding.Step) -> None:
     """Log that a request waits, or is escalated, and see to it that people are told."""
     alert = reminding.alert_of(request, step)
-    line = reminding.log_line(request, step, alert)
-    _log.warning("%s", line, extra={"holdfast_alert": alert.model_dump(mode="json")})
+    _warn(reminding.log_line(request, step, alert), alert)
     await raise_alert(alert)
 
 
@@ -65,6 +64,10 @@ async def raise_alert(alert: Alert) -> None:
         await workflow.execute_activity(names.RAISE_ALERT, alert, **_told_as(alert))
     except ActivityError:
         return  # its worker has logged why
+
+
+def _warn(line: str, alert: Alert) -> None:
+    _log.warning("%s", line, extra={"holdfast_alert": alert.model_dump(mode="json")})
 
 
 def _told_as(alert: Alert) -> dict[str, Any]:

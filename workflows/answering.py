@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING
 
 from holdfast.contracts.forks import Fork, ForkInput
+from holdfast.contracts.pages import within_bytes
 from holdfast.contracts.requests import Request
 from holdfast.contracts.run import EventsRequest, InspectRequest, RunEvent, RunView, StepRecord
 from holdfast.contracts.undo import DoneCall
@@ -24,8 +22,6 @@ MAX_LISTED_BYTES = 200_000
 
 MAX_LISTED_ARGUMENTS = 1_000
 """Characters of an effect's arguments where it is listed; its call holds them whole."""
-
-ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 def view(state: RunState) -> RunView:
@@ -74,6 +70,7 @@ def page_of_done_calls(state: RunState, after: int) -> list[DoneCall]:
 
 def page_of_view(state: RunState, asked: InspectRequest) -> RunView:
     """The view with the steps from number `from_step` on, as many as an answer can hold."""
+    whole = view(state)
     steps = within_bytes(state.steps[asked.from_step - 1 :], MAX_ANSWER_BYTES)
     if len(steps) == 1:  # however large one step is
         steps = [_clipped(steps[0])]
@@ -81,11 +78,11 @@ def page_of_view(state: RunState, asked: InspectRequest) -> RunView:
         "requests": open_requests(state, MAX_LISTED_BYTES),
         "decisions": within_bytes(state.decisions, MAX_LISTED_BYTES),
         "effects": within_bytes(state.effects, MAX_LISTED_BYTES),
-        "messages": within_bytes(view(state).messages, MAX_LISTED_BYTES),
+        "messages": within_bytes(whole.messages, MAX_LISTED_BYTES),
         "artifacts": within_bytes(state.artifacts, MAX_LISTED_BYTES),
         "compactions": within_bytes(state.compactions, MAX_LISTED_BYTES),
     }
-    return view(state).model_copy(update={"steps": steps, **lists})
+    return whole.model_copy(update={"steps": steps, **lists})
 
 
 def open_requests(state: RunState, max_bytes: int = MAX_ANSWER_BYTES) -> list[Request]:
@@ -96,18 +93,6 @@ def open_requests(state: RunState, max_bytes: int = MAX_ANSWER_BYTES) -> list[Re
 def as_fork(given: ForkInput | None) -> Fork | None:
     """Where a run was forked from, without what only its beginning needs."""
     return given and Fork(run=given.run, at=given.at, by=given.by, writes=given.writes, changed=given.changed)
-
-
-def within_bytes(records: Sequence[ModelT], max_bytes: int) -> list[ModelT]:
-    """The first of the records, at least one, whose JSON stays below `max_bytes`."""
-    found: list[ModelT] = []
-    size = 0
-    for record in records:
-        size += len(record.model_dump_json().encode())
-        if found and size > max_bytes:
-            break
-        found.append(record)
-    return found
 
 
 def _clipped(step: StepRecord) -> StepRecord:

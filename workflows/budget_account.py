@@ -81,10 +81,8 @@ class BudgetAccount:
     @workflow.update(name=names.RESERVE, description="Set money aside for one model call")
     def reserve(self, asked: Reserve) -> Grant:
         """Set money aside, or say that there is not enough."""
-        self._changes += 1
-        grant = budgets.reserve(self._ledger, asked, workflow.now())
-        self._details.refresh()
-        return grant
+        self._changed()
+        return budgets.reserve(self._ledger, asked, workflow.now())
 
     @workflow.update(name=names.SET_LIMIT, description='Set the limit: {"by": "you", "daily_usd": "5"}')
     def update_limit(self, asked: SetLimit) -> AccountView:
@@ -104,18 +102,16 @@ class BudgetAccount:
     def settle(self, said: RawValue = NOTHING) -> None:
         """Note what a reserved call cost."""
         if (read := _read(said, Settle)) is not None:
-            self._changes += 1
+            self._changed()
             budgets.settle(self._ledger, read)
-            self._details.refresh()
 
     @workflow.signal(name=names.WAIT_FOR_ROOM)
     @any_payloads
     def wait_for_room(self, asked: RawValue = NOTHING) -> None:
         """Remember a run that waits."""
         if (read := _read(asked, WaitForRoom)) is not None:
-            self._changes += 1
+            self._changed()
             budgets.wait(self._ledger, read)
-            self._details.refresh()
 
     @workflow.query(name=names.SHOW_ACCOUNT, description="How the account stands")
     def show(self) -> AccountView:
@@ -125,6 +121,10 @@ class BudgetAccount:
     def _change(self, asked: SetLimit) -> None:
         budgets.pass_time(self._ledger, workflow.now())
         budgets.set_limit(self._ledger, asked)
+        self._changed()
+
+    def _changed(self) -> None:
+        """Let the loop look, and the details be told anew, once the handler is done."""
         self._changes += 1
         self._details.refresh()
 

@@ -7,10 +7,11 @@ from pydantic import BaseModel
 
 from holdfast.contracts.archive import ArchivedPart
 from holdfast.contracts.calls import CallRecord
+from holdfast.contracts.pages import last_within_bytes, within_bytes
 from holdfast.contracts.run import RunInput
 from holdfast.contracts.state import RunCheckpoint
 from policies.json_safety import clip, shorten
-from workflows.answering import MAX_LISTED_BYTES, within_bytes
+from workflows.answering import MAX_LISTED_BYTES
 from workflows.log import Log
 from workflows.run_state import RunState
 from workflows.transcript import Transcript
@@ -98,15 +99,15 @@ def trim(state: RunState, parts: Sequence[ArchivedPart]) -> None:
     state.done_calls.drop(stops.get("done_calls", 0))
     if "steps" in stops:
         first = max(0, min(stops["steps"], len(state.steps)) - STEPS_KEPT)
-        kept = _last_within(state.steps[first:], MAX_KEPT_BYTES)
+        kept = last_within_bytes(state.steps[first:], MAX_KEPT_BYTES)
         state.steps.drop(len(state.steps) - len(kept))
         _trim_ledger(state)
     attached = [one for one in state.artifacts if one.call is None]
     results = [one for one in state.artifacts if one.call is not None]
-    state.artifacts = [*attached, *_last_within(results, MAX_KEPT_BYTES)]
-    state.compactions = _last_within(state.compactions, MAX_KEPT_BYTES)
+    state.artifacts = [*attached, *last_within_bytes(results, MAX_KEPT_BYTES)]
+    state.compactions = last_within_bytes(state.compactions, MAX_KEPT_BYTES)
     state.effects = within_bytes(state.effects, MAX_LISTED_BYTES)
-    state.decisions = _last_within(state.decisions, MAX_KEPT_BYTES)
+    state.decisions = last_within_bytes(state.decisions, MAX_KEPT_BYTES)
 
 
 def _trim_ledger(state: RunState) -> None:
@@ -124,8 +125,3 @@ def _trim_ledger(state: RunState) -> None:
 def _key_only(call: CallRecord) -> CallRecord:
     less = {"arguments": clip(call.arguments, 200), "preview": shorten(call.preview, 200), "why": ""}
     return call.model_copy(update=less)
-
-
-def _last_within(records: list[RecordT], max_bytes: int) -> list[RecordT]:
-    """The last of the records, at least one if there is one, whose JSON stays below `max_bytes`."""
-    return within_bytes(records[::-1], max_bytes)[::-1]

@@ -196,8 +196,8 @@ class HumanDesk:
         state = self._open_state()
         if choice is None:
             raise ValueError("say the choice: approve, reject or answer")
-        if (unusable := _unusable(given)) is not None:
-            raise ValueError(unusable)
+        if (why := unusable(given)) is not None:
+            raise ValueError(why)
         request = decisions.pick(given, list(state.requests.values()))
         if isinstance(request, str):
             raise ValueError(request)  # noqa: TRY004  # not a wrong type: the reason why there is none
@@ -231,8 +231,8 @@ class HumanDesk:
 
 
 def misfit(state: RunState, given: DecisionInput, choice: Choice, request: Request) -> str | None:
-    """Why a decision about a request of this run does not fit, with what would; None when it fits."""
-    why = _unusable(given) or decisions.misfit(given, choice, request, state.given.user)
+    """Why a decision that can be kept does not fit a request of this run, with what would; None when it fits."""
+    why = decisions.misfit(given, choice, request, state.given.user)
     tool = state.spec.tool(request.tool) if request.tool else None
     if why is None and given.arguments is not None and tool is not None:
         why = _edit_problem(tool, given.arguments, state.spec.max_argument_bytes)
@@ -245,7 +245,8 @@ def misfit(state: RunState, given: DecisionInput, choice: Choice, request: Reque
     return why
 
 
-def _unusable(given: DecisionInput) -> str | None:
+def unusable(given: DecisionInput) -> str | None:
+    """Why a decision cannot be kept, whatever it is about; None when it can."""
     if found := faults(given.model_dump(mode="json")):
         return found[0]
     if (size := len(given.model_dump_json().encode())) > MAX_DECISION_BYTES:

@@ -10,12 +10,13 @@ from temporalio.exceptions import ApplicationError
 
 from holdfast.contracts.calls import Failure
 from holdfast.contracts.messages import user_text
+from holdfast.contracts.pages import within_bytes
 from holdfast.contracts.parked import ParkedNote, Redrive, Rehearsal
 from policies import credentials, redriving
 from policies.fingerprints import fingerprint
 from policies.json_safety import shorten
 from workflows.alerting import tell_operators
-from workflows.answering import MAX_LISTED_BYTES, within_bytes
+from workflows.answering import MAX_LISTED_BYTES
 from workflows.human_desk import HumanDesk
 from workflows.resolving import resolve
 from workflows.run_state import RunState

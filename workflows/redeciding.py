@@ -9,7 +9,7 @@ from holdfast.contracts.requests import Decision, DecisionInput, Request, Reques
 from policies import feedback, forking, takeover
 from policies.json_safety import safe, shorten
 from workflows.call_execution import Answer, CallExecution
-from workflows.human_desk import HumanDesk, misfit
+from workflows.human_desk import HumanDesk, misfit, unusable
 from workflows.limit_watch import raise_in_fork
 from workflows.run_state import PREVIEW_CHARS, RunState
 
@@ -23,7 +23,7 @@ def problem(state: RunState, at: int, given: Mapping[str, DecisionInput]) -> str
             return f"step {at} had no request {name}; it had {', '.join(asked) or 'none'}"
         if one.choice is None:
             return f"say the choice for {name}: {' or '.join(request.choices)}"
-        why = misfit(state, one, one.choice, request) or forking.pointless(request, one)
+        why = unusable(one) or misfit(state, one, one.choice, request) or forking.pointless(request, one)
         if why is not None:
             return f"{name}: {why}"
     return ""

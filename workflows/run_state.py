@@ -10,6 +10,7 @@ from holdfast.contracts.archive import ArchivedPart
 from holdfast.contracts.artifacts import ArtifactRef
 from holdfast.contracts.base import Json, JsonObject
 from holdfast.contracts.calls import CallRecord, EffectRecord, Failure, ToolInput
+from holdfast.contracts.pages import within_bytes
 from holdfast.contracts.parked import ParkedNote
 from holdfast.contracts.plans import Usage
 from holdfast.contracts.requests import Decision, Ignored, Request
@@ -32,7 +33,7 @@ from policies.json_safety import brief, clip, shorten
 from policies.seeds import first_seed
 from policies.undoing import not_known
 from workflows import on_display
-from workflows.answering import MAX_LISTED_ARGUMENTS, MAX_LISTED_BYTES, within_bytes
+from workflows.answering import MAX_LISTED_ARGUMENTS, MAX_LISTED_BYTES
 from workflows.log import Log
 from workflows.transcript import Transcript
 
