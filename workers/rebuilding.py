@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 
 from temporalio.client import Client as TemporalClient
+from temporalio.client import WorkflowHistory
 
 from holdfast import archive
 from holdfast.artifacts import artifact_store
@@ -18,11 +19,20 @@ from workers.replay import offline_view, state_at
 
 
 async def rebuilt_view(temporal: TemporalClient, run: str) -> RunView:
+    """`view_of` the run's last execution."""
+    return await view_of(await temporal.get_workflow_handle(run).fetch_history())
+
+
+async def rebuilt_transcript(temporal: TemporalClient, run: str) -> list[Message]:
+    """`transcript_of` the run's last execution."""
+    return await transcript_of(await temporal.get_workflow_handle(run).fetch_history())
+
+
+async def view_of(history: WorkflowHistory) -> RunView:
     """The run as people inspect it, at the end of its history. Its first steps are missing where the store lacks them.
 
     Raises UsageError: it has not begun yet, or does not replay with this version of Holdfast.
     """
-    history = await temporal.get_workflow_handle(run).fetch_history()
     found = await offline_view(history)
     first = found.steps[0].number - 1 if found.steps else 0
     if first == 0:
@@ -34,9 +44,8 @@ async def rebuilt_view(temporal: TemporalClient, run: str) -> RunView:
     return found
 
 
-async def rebuilt_transcript(temporal: TemporalClient, run: str) -> list[Message]:
-    """Everything that was said in it. Raises as `rebuilt_view`, and ArtifactNotFound, ArtifactStoreFailed."""
-    history = await temporal.get_workflow_handle(run).fetch_history()
+async def transcript_of(history: WorkflowHistory) -> list[Message]:
+    """Everything that was said in it. Raises as `view_of`, and ArtifactNotFound, ArtifactStoreFailed."""
     state = await state_at(history, history.events[-1].event_id)
     text = state.transcript
     older = await archive.read_items(

@@ -165,11 +165,12 @@ async def _asked(client: Client, run: str) -> RunView:
 
 
 async def _rebuilt(client: Client, execution: WorkflowExecution, *, with_transcript: bool) -> Seen:
-    from workers.rebuilding import rebuilt_transcript, rebuilt_view
+    from workers.rebuilding import transcript_of, view_of
 
+    history = await client.temporal.get_workflow_handle(execution.id).fetch_history()
     try:
-        view = await rebuilt_view(client.temporal, execution.id)
-        said = await rebuilt_transcript(client.temporal, execution.id) if with_transcript else []
+        view = await view_of(history)
+        said = await transcript_of(history) if with_transcript else []
     except UsageError as error:
         if "not begun" not in str(error):
             raise
