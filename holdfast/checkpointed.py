@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from holdfast import archive
 from holdfast.artifacts import artifact_store
+from holdfast.connection import server_failed
 from holdfast.contracts import names
 from holdfast.contracts.archive import ArchivedPart, PartKind, part_with
 from holdfast.contracts.calls import CallRecord
@@ -244,7 +245,7 @@ class Checkpointed(Steered):
                     f"Run {self.id}: the execution that took step {at} is deleted: the server keeps closed ones "
                     "for the retention of its namespace only. Its steps are still told by `inspect()`."
                 ) from None
-            raise NoWorkerAnswers(
+            raise server_failed(error, waits_for_worker=True) or NoWorkerAnswers(
                 f"No worker answers for the execution of run {self.id} that took step {at}. ({error})"
             ) from error
         except WorkflowQueryFailedError as error:

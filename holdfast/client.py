@@ -17,7 +17,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from holdfast.agent import Agent, OutT
-from holdfast.connection import connect
+from holdfast.connection import connect, server_failed
 from holdfast.contracts import names, user_metadata
 from holdfast.contracts.breakers import Breaker, BreakerAnswer, BreakerReport
 from holdfast.contracts.requests import Request
@@ -172,7 +172,7 @@ class Client(DeadLetters):
         except RPCError as error:
             if error.status == RPCStatusCode.INVALID_ARGUMENT:  # such as an id of a thousand characters
                 raise UsageError(f"A run cannot start like this. {error.message}") from None
-            raise
+            raise server_failed(error) or error from None
         return self.run(run_id, known)
 
     @overload
@@ -226,6 +226,7 @@ class Client(DeadLetters):
 
         Raises:
             NoWorkerAnswers: There are some, and no worker is up that could tell.
+            ConnectionFailed: The server does not answer any more, or refuses the credentials.
         """
         handle = self.temporal.get_workflow_handle(f"{names.BREAKER_BOARD_ID}/{self.task_queue}")
         try:
@@ -235,7 +236,7 @@ class Client(DeadLetters):
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 return []
-            raise NoWorkerAnswers(
+            raise server_failed(error, waits_for_worker=True) or NoWorkerAnswers(
                 f"No worker answers on task queue {self.task_queue!r}: is one running? "
                 "`holdfast worker package.module` starts one."
             ) from None

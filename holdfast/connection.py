@@ -25,13 +25,30 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError, RPCStatusCode
 
 from holdfast.dev_state import find_dev_server
 from holdfast.errors import ConnectionFailed
 
-__all__ = ["DEFAULT_ADDRESS", "ConnectionFailed", "Target", "connect", "connect_to", "find_target"]
+__all__ = [
+    "DEFAULT_ADDRESS",
+    "ConnectionFailed",
+    "ServerAway",
+    "Target",
+    "connect",
+    "connect_to",
+    "find_target",
+    "server_failed",
+]
 
 DEFAULT_ADDRESS = "localhost:7233"
+
+_TIMED_OUT = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
+_REFUSED = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED})
+
+
+class ServerAway(ConnectionFailed):
+    """A server that was connected to does not answer now; it may be back in a moment."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +141,23 @@ async def connect_to(target: Target, *, timeout: timedelta = timedelta(seconds=5
     raise ConnectionFailed(
         f"No Temporal server can be used at {target.address} ({target.source}): {reason}. {_advice(target)}"
     )
+
+
+def server_failed(error: RPCError, *, waits_for_worker: bool = False) -> ConnectionFailed | None:
+    """What a failed request says of the server itself; None where the server answered, and refused just this.
+
+    Where it `waits_for_worker`, as a query does, running out of time says nothing of the server.
+    """
+    said = str(error).strip().rstrip(".")
+    if error.status in _REFUSED:
+        return ConnectionFailed(f"The Temporal server refused the credentials: {said}.")
+    cut = (
+        error.status == RPCStatusCode.UNKNOWN and "transport error" in said
+    )  # as a request that was under way sees it
+    timed_out = error.status in _TIMED_OUT and not waits_for_worker
+    if error.status == RPCStatusCode.UNAVAILABLE or cut or timed_out:
+        return ServerAway(f"The Temporal server stopped answering: {said}. Is it still running?")
+    return None
 
 
 def _advice(target: Target) -> str:

@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 
 from holdfast.contracts import names
 from holdfast.contracts.parked import ParkedNote, Rehearsal
-from holdfast.errors import HoldfastError, NoWorkerAnswers
+from holdfast.errors import ConnectionFailed, HoldfastError, NoWorkerAnswers
 
 if TYPE_CHECKING:
     from holdfast.client import RunSummary
@@ -138,7 +138,9 @@ class DeadLetters(ABC):
                 await move(self.run(run))
                 moved = Moved(run)
             except (HoldfastError, RPCError) as error:
-                moved = Moved(run, str(error), nobody_answers=isinstance(error, NoWorkerAnswers))
+                moved = Moved(
+                    run, str(error), nobody_answers=isinstance(error, NoWorkerAnswers | ConnectionFailed)
+                )
             if progress is not None:
                 progress(moved)
             return moved

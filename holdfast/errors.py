@@ -48,7 +48,7 @@ class UsageError(HoldfastError):
 
 
 class ConnectionFailed(UsageError):
-    """No Temporal server answers at the address; start one with `holdfast dev`, or name another."""
+    """No Temporal server answers at the address, or it went away; start one with `holdfast dev`, or name another."""
 
 
 class AgentNotServed(UsageError):

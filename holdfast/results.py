@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import json
 import logging
@@ -22,6 +23,7 @@ from temporalio.service import RPCError
 from holdfast import archive
 from holdfast.agent import Agent, OutT
 from holdfast.artifacts import artifact_store
+from holdfast.connection import ServerAway, server_failed
 from holdfast.contracts import names
 from holdfast.contracts.calls import CallRecord
 from holdfast.contracts.messages import Message, Page, PageRequest
@@ -102,17 +104,20 @@ class Results(Generic[OutT]):
     async def outcome(self, *, wait: bool = True) -> RunOutcome:
         """Everything there is: status, output, effects, usage, and why it is not completed.
 
-        Waits for the end; with `wait=False` it is the outcome so far, of a run in any state. Where no worker is up
-        that could tell, it is rebuilt here from the run's history.
+        Waits for the end, also while the server is away, which is said in the log of `holdfast`, once; with
+        `wait=False` it is the outcome so far, of a run in any state. Where no worker is up that could tell, it is
+        rebuilt here from the run's history.
 
         Raises:
             UsageError: It could not begin: its input or its agent's name was wrong.
             RunNotFound: There is no such run.
             NoWorkerAnswers: With `wait=False`: it is open, no worker is up, and it cannot be rebuilt here: no worker
                 has begun it yet, or this is another version of Holdfast.
+            ConnectionFailed: The server refuses the credentials, or with `wait=False` does not answer.
         """
         if not wait:
-            return await self._end() if await self._closed() else (await self._seen_or_rebuilt()).so_far()
+            closed = await self._closed()
+            return await self._ended() if closed else (await self._seen_or_rebuilt()).so_far()
         ending = asyncio.create_task(self._end())
         told = False
         try:
@@ -196,9 +201,10 @@ class Results(Generic[OutT]):
         try:
             while not (await asyncio.wait({ending}, timeout=pause))[0]:
                 if await self._is_parked():
-                    outcome = await self._parked_outcome()
-                    if outcome.status == "parked":
-                        raise RunParked(f"Run {self._handle.id} is parked. {outcome.reason}", outcome)
+                    with contextlib.suppress(ServerAway):
+                        outcome = await self._parked_outcome()
+                        if outcome.status == "parked":
+                            raise RunParked(f"Run {self._handle.id} is parked. {outcome.reason}", outcome)
                 pause = min(pause * 1.5, SLOWEST_LOOK_SECONDS)
             return ending.result()
         finally:
@@ -219,7 +225,21 @@ class Results(Generic[OutT]):
         return found == "parked"
 
     async def _end(self) -> RunOutcome:
-        """Wait for the end, however it comes."""
+        """Wait for the end, however it comes and however often the server is away meanwhile."""
+        told = False
+        while True:
+            try:
+                return await self._ended()
+            except ServerAway as away:
+                if not told:
+                    logger.warning(
+                        "%s The outcome of run %s is waited for until it is back", away, self._handle.id
+                    )
+                told = True
+            await asyncio.sleep(SLOWEST_LOOK_SECONDS)
+
+    async def _ended(self) -> RunOutcome:
+        """The outcome at the end. Raises ServerAway where the server goes while it is waited for."""
         try:
             return RunOutcome.model_validate(await self._handle.result())
         except WorkflowFailureError as error:
@@ -229,6 +249,8 @@ class Results(Generic[OutT]):
                 raise kind(f"Run {self._handle.id} could not begin. {cause.message}") from None
             return await self._outcome_of_the_ended(cause)
         except RPCError as error:
+            if failed := server_failed(error):
+                raise failed from error
             self._raise(error)
 
     async def _outcome_of_the_ended(self, cause: BaseException | None) -> RunOutcome:
@@ -239,6 +261,8 @@ class Results(Generic[OutT]):
             return (await self._seen_or_rebuilt()).so_far(status=status, reason=reason)
         except NeverBegan:
             return self._hardly_known(status, f"{reason}; it had not begun")
+        except ServerAway:
+            raise
         except HoldfastError as error:
             return self._hardly_known(status, f"{reason}. What it did is not told here: {error}")
 

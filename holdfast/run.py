@@ -23,6 +23,7 @@ from holdfast import archive
 from holdfast.agent import Agent, OutT
 from holdfast.archive import RecordT
 from holdfast.artifacts import artifact_store
+from holdfast.connection import ServerAway, server_failed
 from holdfast.contracts import names
 from holdfast.contracts.archive import ArchivedPart, PartKind
 from holdfast.contracts.base import Contract, Json, JsonObject
@@ -85,6 +86,7 @@ class Run(Forked, Results[OutT], Generic[OutT]):
         Raises:
             RunNotFound: There is no such run.
             NoWorkerAnswers: No worker is up that could tell.
+            ConnectionFailed: The server does not answer any more, or refuses the credentials.
             UsageError: There is no such step.
             ArtifactNotFound, ArtifactStoreFailed: It is so long that it has laid its first steps aside, and the
                 artifact store that `HOLDFAST_ARTIFACTS` names here does not give them.
@@ -108,7 +110,7 @@ class Run(Forked, Results[OutT], Generic[OutT]):
         """Everything that happens, from event number `after` on, until the run has ended.
 
         It outlives workers and the server's restarts: while nobody answers it waits. Watching leaves nothing
-        in the run's history. Raises RunNotFound.
+        in the run's history. Raises RunNotFound, and ConnectionFailed where the server refuses the credentials.
         """
         pause = FASTEST_POLL_SECONDS
         while True:
@@ -119,7 +121,7 @@ class Run(Forked, Results[OutT], Generic[OutT]):
                 )
             except NeverBegan:
                 return
-            except NoWorkerAnswers:
+            except (NoWorkerAnswers, ServerAway):
                 found = []
             if found and found[0].number > after:  # the run has laid these aside since
                 found = [*await self._laid_aside("events", RunEvent, after, found[0].number), *found]
@@ -299,7 +301,7 @@ class Run(Forked, Results[OutT], Generic[OutT]):
         while True:
             try:
                 return await self.requests()
-            except NoWorkerAnswers:
+            except (NoWorkerAnswers, ServerAway):
                 if await self._closed():
                     return []
                 await asyncio.sleep(SLOWEST_POLL_SECONDS)
@@ -339,6 +341,8 @@ class Run(Forked, Results[OutT], Generic[OutT]):
         if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
             where = f"in namespace {self._temporal.namespace!r}"
             raise RunNotFound(f"There is no run {self.id!r} {where}. `holdfast runs` lists them.") from None
+        if isinstance(error, RPCError) and (failed := server_failed(error, waits_for_worker=True)):
+            raise failed from error
         raise NoWorkerAnswers(f"{self._nobody()} ({error})") from error
 
     def _nobody(self) -> str:

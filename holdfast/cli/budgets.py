@@ -107,6 +107,7 @@ async def _shown(client: Client, account: str) -> AccountView:
     from temporalio.client import WorkflowQueryFailedError
     from temporalio.service import RPCError, RPCStatusCode
 
+    from holdfast.connection import server_failed
     from holdfast.contracts.accounts import AccountView
 
     handle = client.temporal.get_workflow_handle(names.ACCOUNT_PREFIX + account)
@@ -114,12 +115,14 @@ async def _shown(client: Client, account: str) -> AccountView:
         view: AccountView = await handle.query(
             names.SHOW_ACCOUNT, result_type=AccountView, rpc_timeout=_ANSWERS_WITHIN
         )
-    except (RPCError, WorkflowQueryFailedError) as error:
-        if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
+    except WorkflowQueryFailedError:
+        raise _nobody(account) from None
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
             raise UsageError(
                 f"There is no account {account!r} yet: `holdfast budgets` lists those there are."
             ) from None
-        raise _nobody(account) from None
+        raise server_failed(error, waits_for_worker=True) or _nobody(account) from None
     return view
 
 

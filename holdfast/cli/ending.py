@@ -68,11 +68,11 @@ def _from_server(error: BaseException) -> BaseException:
     service = sys.modules.get("temporalio.service")
     if service is None or not isinstance(error, service.RPCError):
         return error
+    from holdfast.connection import server_failed
+
+    if (failed := server_failed(error)) is not None:
+        return failed
     message, status = str(error).strip().rstrip("."), error.status.name
-    if status in ("UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"):
-        return ConnectionFailed(f"The Temporal server stopped answering: {message}. Is it still running?")
-    if status in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
-        return ConnectionFailed(f"The Temporal server refused the credentials: {message}.")
     if status == "NOT_FOUND" and "amespace" in message:
         return UsageError(
             f"{message}. Name one that exists by --namespace; `holdfast dev` registers its own."

@@ -150,8 +150,9 @@ async def _move(
     client = await server.client()
     runs = await choose(client, chosen)
     if not runs:
-        line(err(), "No run is parked that fits.")
-        return None
+        line(err(), "No run is parked that fits. `holdfast parked groups` lists what has stopped runs.")
+        if not as_json:
+            return None
     if rehearse:
         return await dry_run(client, runs, move, as_json=as_json)
     if not chosen.runs and not yes:

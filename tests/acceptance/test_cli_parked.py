@@ -62,6 +62,14 @@ async def test_a_group_is_moved_on_only_when_that_is_meant(served: CommandLine, 
     assert (outcome.status, outcome.reason) == ("failed", "discarded by dana: a bug")
 
 
+def test_a_group_that_has_no_runs_moves_nothing(served: CommandLine) -> None:
+    """That is said, with where to look; the document of --json has nothing in it."""
+    done = served("parked", "redrive", "--group", "0123456789ab", "--yes", "--json")
+    assert (done.code, done.json["done"], done.json["failed"]) == (0, [], {})
+    assert "holdfast parked groups" in done.err
+    assert served("parked", "redrive", "--group", "0123456789ab", "--dry-run", "--json").json == []
+
+
 async def test_what_could_not_be_moved_on_is_listed(served: CommandLine, client: Client) -> None:
     """Some redriven, some not: the others are named with why, and the exit code is 1."""
     run = await parked(served, client)

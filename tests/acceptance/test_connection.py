@@ -9,8 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from temporalio.service import RPCError, RPCStatusCode
 
-from holdfast.connection import DEFAULT_ADDRESS, connect, find_target
+from holdfast.connection import DEFAULT_ADDRESS, ServerAway, connect, find_target, server_failed
 from holdfast.errors import ConnectionFailed
 from holdfast.testing.dev_server import DevServer, dev_server, temporal_server
 
@@ -87,6 +88,26 @@ async def test_names_outrank_each_other(tmp_path: Path, monkeypatch: pytest.Monk
             "argument:3",
             "a",
         )
+
+
+@pytest.mark.parametrize(
+    "status, message, waits_for_worker, told",
+    [
+        (RPCStatusCode.UNAVAILABLE, "tcp connect error", True, ServerAway),
+        (RPCStatusCode.UNKNOWN, "transport error", True, ServerAway),
+        (RPCStatusCode.CANCELLED, "Timeout expired", False, ServerAway),
+        (RPCStatusCode.CANCELLED, "Timeout expired", True, None),
+        (RPCStatusCode.PERMISSION_DENIED, "Request unauthorized.", True, ConnectionFailed),
+        (RPCStatusCode.UNKNOWN, "unexpected", False, None),
+        (RPCStatusCode.NOT_FOUND, "no such workflow", False, None),
+    ],
+)
+def test_a_server_that_fails_is_told_from_a_request_that_does(
+    status: RPCStatusCode, message: str, *, waits_for_worker: bool, told: type[ConnectionFailed] | None
+) -> None:
+    """A server that went away may come back, one that refuses the credentials will not; a late worker is neither."""
+    failed = server_failed(RPCError(message, status, b""), waits_for_worker=waits_for_worker)
+    assert (None if failed is None else type(failed)) is told
 
 
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

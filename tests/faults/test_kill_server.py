@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -101,6 +102,39 @@ async def test_watching_goes_on_where_it_was(told: Told) -> None:
     assert told.events[0].kind == "started"
     assert told.events[-1].kind == "finished"
     assert [_what(event) async for event in told.run.events()] == [_what(event) for event in told.events]
+
+
+async def test_an_outcome_is_waited_for_while_the_server_is_away(
+    mother: Mother, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However long that is: who waits is told once, in the log, and has the outcome when the server is back."""
+    away = _Heard("stopped answering")
+    logging.getLogger("holdfast").addHandler(away)
+    async with dev_server(tmp_path, in_memory=False) as server, world(server, mother, tmp_path) as on:
+        await on.pool.worker("away")
+        run = await on.start(booking, "away")
+        request = await run.next_request(kind="approval")
+        ending = asyncio.create_task(on.outcome(run))
+        async with _cancelled_at_last(ending):
+            server.kill()
+            await asyncio.wait_for(away.heard.wait(), 60)  # the SDK has given up by then
+            await server.restart()
+            await run.approve(request, by="dana")
+            assert (await ending).status == "completed"
+    logging.getLogger("holdfast").removeHandler(away)
+    assert len([one for one in caplog.messages if "is waited for until it is back" in one]) == 1
+
+
+class _Heard(logging.Handler):
+    """Waits for a word in the log."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__()
+        self.word, self.heard = word, asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.word in record.getMessage():
+            self.heard.set()
 
 
 def _what(event: RunEvent) -> tuple[int, str, str]:
