@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,14 @@ __all__ = ["temporal", "temporal_server"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the SDK warn of a race that is none of ours: a call that ends in the moment in which it is cancelled."""
+    """Let the SDK warn of a race that is none of ours, and Ctrl-C reach the programs that tests start.
+
+    The race is a call that ends in the moment in which it is cancelled. A shell's background jobs ignore Ctrl-C, and
+    so would every program that they start.
+    """
     config.addinivalue_line("filterwarnings", "ignore:Cannot find activity to cancel:UserWarning")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 SLOW = ("acceptance", "failure_modes", "faults", "workflows")
