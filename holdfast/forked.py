@@ -27,7 +27,7 @@ from holdfast.contracts.requests import DecisionInput
 from holdfast.contracts.run import RunInput
 from holdfast.contracts.spec import AgentSpec
 from holdfast.contracts.state import RunCheckpoint
-from holdfast.errors import NoWorkerAnswers, UsageError
+from holdfast.errors import ConnectionFailed, NoWorkerAnswers, UsageError
 from holdfast.promises import in_words
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Forked(Checkpointed):
             )
         )
         if left.close_time is None:  # it may have done more until it was stopped
-            with contextlib.suppress(NoWorkerAnswers, WorkflowQueryFailedError, RPCError):
+            with contextlib.suppress(ConnectionFailed, NoWorkerAnswers, WorkflowQueryFailedError, RPCError):
                 made, done = await self._done_since(past, left.run_id)
         *parts, last = in_parts(done, MAX_SIGNAL_BYTES)
         with contextlib.suppress(UsageError):  # it has gone on to its end by now, and cannot be told any more
