@@ -32,7 +32,7 @@ __all__ = ["Client", "Moved", "ParkedGroup", "Run", "RunSummary"]
 INPUT_MEMO = "holdfast_input"
 """Memo field that holds the digest of a run's input, so that starting it twice can be told from a clash."""
 
-_INBOX_AT_ONCE = 20
+_ASKED_AT_ONCE = 20
 
 
 class RunSummary(BaseModel):
@@ -192,11 +192,17 @@ class Client(DeadLetters):
         user: str | None = None,
         limit: int = 100,
     ) -> list[RunSummary]:
-        """Runs, newest first. The server's index lags by about a second."""
-        wanted = {names.SA_AGENT: agent, names.SA_STATUS: status, names.SA_USER: user}
+        """Runs, newest first; those that were ended from outside are `failed` or `cancelled`, as their outcome says.
+
+        The server's index lags by about a second.
+        """
+        wanted = {names.SA_AGENT: agent, names.SA_USER: user}
         parts = [f"{key} = '{_quoted(value)}'" for key, value in wanted.items() if value is not None]
+        if status is not None:
+            parts.append(_has_status(status))
         every = f"WorkflowType = '{names.AGENT_RUN}' AND ExecutionStatus != 'ContinuedAsNew'"
-        return await self._list(" AND ".join([every, *parts]), limit)
+        # An execution that was rewound keeps the status that it had, and may be found by it.
+        return await self._list(" AND ".join([every, *parts]), limit, only_last=status is not None)
 
     async def inbox(self, *, by: str | None = None, limit: int = 500) -> list[Request]:
         """What all runs ask of humans, oldest first; `by` keeps what is asked of one role.
@@ -204,7 +210,7 @@ class Client(DeadLetters):
         Runs whose worker does not answer are passed over, so look at `waiting()` too when no worker is up.
         """
         waiting = await self.waiting(limit=limit)
-        gate = asyncio.Semaphore(_INBOX_AT_ONCE)
+        gate = asyncio.Semaphore(_ASKED_AT_ONCE)
 
         async def ask(summary: RunSummary) -> Sequence[Request]:
             async with gate:
@@ -265,18 +271,48 @@ class Client(DeadLetters):
         parts = [f"{key} = '{_quoted(value)}'" for key, value in wanted.items() if value is not None]
         return await self._list(" AND ".join([*open_runs, *parts]), limit)
 
-    async def _list(self, query: str, limit: int) -> list[RunSummary]:
+    async def _list(self, query: str, limit: int, *, only_last: bool = False) -> list[RunSummary]:
         timeout = timedelta(seconds=10)
-        found: dict[str, RunSummary] = {}
+        found: dict[str, WorkflowExecution] = {}
         async for execution in self.temporal.list_workflows(
             query, page_size=min(limit, 1000), rpc_timeout=timeout
         ):
             if len(found) == limit:
                 break
             # The last execution comes first: the others are what it was rewound from.
-            if execution.id not in found:
-                found[execution.id] = await _summary(execution)
-        return list(found.values())
+            found.setdefault(execution.id, execution)
+        gate = asyncio.Semaphore(_ASKED_AT_ONCE)
+
+        async def is_last(execution: WorkflowExecution) -> bool:
+            if not only_last or execution.close_time is None:
+                return True
+            try:
+                async with gate:
+                    last = await self.temporal.get_workflow_handle(execution.id).describe()
+            except RPCError as error:
+                if error.status == RPCStatusCode.NOT_FOUND:  # deleted meanwhile
+                    return False
+                raise
+            return last.run_id == execution.run_id
+
+        kept = await asyncio.gather(*map(is_last, found.values()))
+        return [await _summary(one) for one, keep in zip(found.values(), kept, strict=True) if keep]
+
+
+def _has_status(status: str) -> str:
+    """Part of a query: runs of this status. One that was ended from outside still tells the status that it had then."""
+    told = f"{names.SA_STATUS} = '{_quoted(status)}'"
+    match status:
+        case "failed":
+            return f"({told} OR ExecutionStatus IN ('Failed', 'TimedOut'))"
+        case "cancelled":
+            return f"({told} OR ExecutionStatus IN ('Canceled', 'Terminated'))"
+        case "completed" | "partial":
+            return told
+        case "running":  # also where no worker has begun it yet
+            return f"({told} OR {names.SA_STATUS} IS NULL) AND ExecutionStatus = 'Running'"
+        case _:
+            return f"{told} AND ExecutionStatus = 'Running'"
 
 
 async def _summary(execution: WorkflowExecution) -> RunSummary:

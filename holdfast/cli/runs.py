@@ -145,7 +145,7 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """End a run; what it has done stays done.
 
-        The answer lists that.         A call under way is told to stop. A run whose worker is away ends when one is back.
+        The answer lists that. A call under way is told to stop. A run whose worker is away ends when one is back.
         """
         await _cancel(server, run, by=by, reason=reason, as_json=as_json)
 
