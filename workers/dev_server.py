@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -171,7 +172,7 @@ class DevServer:
         Clients and workers reconnect by themselves. What an in-memory server held is lost.
         """
         await self.stop()
-        await self._start()
+        await self._start_on_free_ports()
 
     async def wait(self) -> None:
         """Returns never, unless by error: waits for the server to end without being asked to.
@@ -194,13 +195,17 @@ class DevServer:
         return code
 
     async def _start_on_free_ports(self) -> None:
-        """Starts it; where ports were left open, chooses others if somebody took them in between."""
+        """Starts it, and again if somebody took a port in between; then on others where ours were left open.
+
+        The server itself chooses the ports of its inner services, and lets them go until it listens there: on a busy
+        machine any start can lose one.
+        """
         described = self.config
         for attempts_left in (2, 1, 0):
             try:
                 return await self._start()
             except ServerNotReady as error:
-                if not (attempts_left and described.port == 0 and "address already in use" in str(error)):
+                if not (attempts_left and _lost_a_port(str(error), described)):
                     raise
                 self.config = described
         return None
@@ -295,6 +300,13 @@ class DevServer:
             database=str(config.database_path) if config.database_path else None,
             log=str(config.log_path),
         )
+
+
+def _lost_a_port(said: str, described: DevConfig) -> bool:
+    """Whether another start may have more luck: a port was taken, and it is none that was asked for."""
+    taken = {int(port) for port in re.findall(r":(\d+): bind: address already in use", said)}
+    asked = {described.port, described.ui_port, described.http_port, described.metrics_port}
+    return bool(taken) and taken.isdisjoint(asked)
 
 
 def _exit_words(code: int) -> str:

@@ -145,6 +145,31 @@ async def test_a_server_that_exits_while_starting_shows_its_last_words(tmp_path:
     assert str(tmp_path / "temporal.log") in message
 
 
+@pytest.mark.parametrize("asked", [False, True])
+async def test_a_port_that_is_lost_to_another_program_is_no_end(tmp_path: Path, *, asked: bool) -> None:
+    """Of those that the server chooses itself: it is started again. One that was asked for is told at once."""
+    config = packaged_dev_config().ephemeral(tmp_path, in_memory=False)
+    async with DevServer.start(config) as first:
+        config = first.config
+    port = config.port if asked else 1
+    unlucky, tries = tmp_path / "temporal", tmp_path / "tries"
+    unlucky.write_text(
+        f"#!/bin/sh\necho >> {tries}\n"
+        f'[ $(wc -l < {tries}) = 2 ] && exec {find_temporal_binary()} "$@"\n'
+        f"echo 'listen tcp 127.0.0.1:{port}: bind: address already in use'\nexit 2\n"
+    )
+    unlucky.chmod(0o755)
+    if asked:
+        assert f":{port}: bind: address already in use" in await refusal(config, binary=unlucky)
+    else:
+        async with DevServer.start(config, binary=unlucky) as server:
+            assert server.address == first.address
+            tries.unlink()
+            await server.restart()
+            assert server.running
+    assert len(tries.read_text()) == (1 if asked else 2)
+
+
 async def test_only_this_starts_words_are_shown(tmp_path: Path) -> None:
     """The message about a failed start does not quote what an earlier server wrote to the same log."""
     (tmp_path / "temporal.log").write_text("words of long ago\n")
