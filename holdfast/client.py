@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -22,7 +21,7 @@ from holdfast.contracts import names, user_metadata
 from holdfast.contracts.breakers import Breaker, BreakerAnswer, BreakerReport
 from holdfast.contracts.requests import Request
 from holdfast.contracts.run import RunInput
-from holdfast.dead_letters import DeadLetters, Moved, ParkedGroup
+from holdfast.dead_letters import DeadLetters, Moved, ParkedGroup, each
 from holdfast.errors import HoldfastError, NoWorkerAnswers, UsageError
 from holdfast.files import Attachable, attached
 from holdfast.run import Run
@@ -210,16 +209,15 @@ class Client(DeadLetters):
         Runs whose worker does not answer are passed over, so look at `waiting()` too when no worker is up.
         """
         waiting = await self.waiting(limit=limit)
-        gate = asyncio.Semaphore(_ASKED_AT_ONCE)
 
-        async def ask(summary: RunSummary) -> Sequence[Request]:
-            async with gate:
-                try:
-                    return await self.run(summary.run).requests()
-                except HoldfastError:
-                    return ()
+        async def ask(run: str) -> Sequence[Request]:
+            try:
+                return await self.run(run).requests()
+            except HoldfastError:
+                return ()
 
-        found = [request for requests in await asyncio.gather(*map(ask, waiting)) for request in requests]
+        asked = await each((one.run for one in waiting), ask, at_once=_ASKED_AT_ONCE)
+        found: list[Request] = [request for requests in asked for request in requests]
         return sorted((r for r in found if by is None or r.asks(by)), key=lambda r: r.opened_at)
 
     async def waiting(self, *, limit: int = 500) -> list[RunSummary]:
@@ -281,22 +279,21 @@ class Client(DeadLetters):
                 break
             # The last execution comes first: the others are what it was rewound from.
             found.setdefault(execution.id, execution)
-        gate = asyncio.Semaphore(_ASKED_AT_ONCE)
+        listed = list(found.values())
+        if only_last:
+            closed = (one.id for one in listed if one.close_time is not None)
+            last = await each(closed, self._last_execution, at_once=_ASKED_AT_ONCE)
+            listed = [one for one in listed if one.close_time is None or one.run_id in last]
+        return [await _summary(one) for one in listed]
 
-        async def is_last(execution: WorkflowExecution) -> bool:
-            if not only_last or execution.close_time is None:
-                return True
-            try:
-                async with gate:
-                    last = await self.temporal.get_workflow_handle(execution.id).describe()
-            except RPCError as error:
-                if error.status == RPCStatusCode.NOT_FOUND:  # deleted meanwhile
-                    return False
-                raise
-            return last.run_id == execution.run_id
-
-        kept = await asyncio.gather(*map(is_last, found.values()))
-        return [await _summary(one) for one, keep in zip(found.values(), kept, strict=True) if keep]
+    async def _last_execution(self, run: str) -> str | None:
+        """The id that Temporal gave it; None where the run has been deleted meanwhile."""
+        try:
+            return (await self.temporal.get_workflow_handle(run).describe()).run_id
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return None
+            raise
 
 
 def _has_status(status: str) -> str:

@@ -151,9 +151,8 @@ def server_failed(error: RPCError, *, waits_for_worker: bool = False) -> Connect
     said = str(error).strip().rstrip(".")
     if error.status in _REFUSED:
         return ConnectionFailed(f"The Temporal server refused the credentials: {said}.")
-    cut = (
-        error.status == RPCStatusCode.UNKNOWN and "transport error" in said
-    )  # as a request that was under way sees it
+    # So says a request that was under way.
+    cut = error.status == RPCStatusCode.UNKNOWN and "transport error" in said
     timed_out = error.status in _TIMED_OUT and not waits_for_worker
     if error.status == RPCStatusCode.UNAVAILABLE or cut or timed_out:
         return ServerAway(f"The Temporal server stopped answering: {said}. Is it still running?")

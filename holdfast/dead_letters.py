@@ -66,7 +66,7 @@ class DeadLetters(ABC):
         for one in await self.parked(agent=agent, limit=limit):
             groups.setdefault(one.fingerprint or "", []).append(one)
         ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
-        examples = await _each([runs[0].run for _, runs in ordered], self._note)
+        examples = await each([runs[0].run for _, runs in ordered], self._note)
         return [
             ParkedGroup(
                 fingerprint=fingerprint,
@@ -89,7 +89,7 @@ class DeadLetters(ABC):
             except (HoldfastError, RPCError) as error:
                 return Rehearsal(run=run, problem=str(error))
 
-        return await _each(runs, one)
+        return await each(runs, one)
 
     async def redrive(
         self,
@@ -145,7 +145,7 @@ class DeadLetters(ABC):
                 progress(moved)
             return moved
 
-        return await _each(runs, one)
+        return await each(runs, one)
 
     async def _note(self, run: str) -> ParkedNote | None:
         try:
@@ -162,9 +162,11 @@ class DeadLetters(ABC):
         """Runs that have not ended, with these search attributes, newest first."""
 
 
-async def _each(items: Iterable[str], do: Callable[[str], Awaitable[Any]]) -> list[Any]:
+async def each(
+    items: Iterable[str], do: Callable[[str], Awaitable[Any]], *, at_once: int = AT_ONCE
+) -> list[Any]:
     """`do` of each item, some at a time; each item once."""
-    gate = asyncio.Semaphore(AT_ONCE)
+    gate = asyncio.Semaphore(at_once)
 
     async def one(item: str) -> Any:
         async with gate:
